@@ -1,0 +1,124 @@
+//! One entry of the log and its bytes.
+//!
+//! ```text
+//! [format u8 = 1][command id u16 BE][command version u8 = 1][request id 16][at u64 BE, microseconds][CBOR: client, command]
+//! ```
+//! Command ids are listed in [`Command::id`]. An id or version that is not known is a fault, never skipped: a node that
+//! skipped it would no longer be equal to the others.
+
+use crate::command::Command;
+use crate::error::Fault;
+use crate::ids::RequestId;
+use crate::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+/// Format of the header.
+const FORMAT: u8 = 1;
+/// Version of every command so far.
+const COMMAND_VERSION: u8 = 1;
+/// Length of the header.
+const HEADER_BYTES: usize = 1 + 2 + 1 + 16 + 8;
+
+/// A command with the id that makes it happen once, and the time that its proposer read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Names the request; see [`crate::apply`].
+    pub request_id: RequestId,
+    /// The proposing node's clock.
+    pub at: Timestamp,
+    /// Who asked, for the audit.
+    pub client: Client,
+    /// What is asked for.
+    pub command: Command,
+}
+
+/// Who asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Client {
+    /// Network address in text; empty for the node's own work.
+    #[n(0)]
+    pub address: String,
+}
+
+macro_rules! commands {
+    ($($id:literal => $variant:ident, $verb:literal;)*) => {
+        impl Command {
+            /// Stable number of the verb in the log.
+            #[must_use]
+            pub fn id(&self) -> u16 {
+                match self { $(Command::$variant(_) => $id,)* }
+            }
+
+            /// Name of the verb in audit rows, logs and metrics.
+            #[must_use]
+            pub fn verb(&self) -> &'static str {
+                match self { $(Command::$variant(_) => $verb,)* }
+            }
+
+            fn encode_body(&self, encoder: &mut minicbor::Encoder<&mut Vec<u8>>) {
+                // Writing to a Vec cannot fail.
+                let _ = match self { $(Command::$variant(body) => encoder.encode(body).map(|_| ()),)* };
+            }
+
+            fn decode_body(id: u16, decoder: &mut minicbor::Decoder<'_>) -> Result<Self, Fault> {
+                match id {
+                    $($id => decoder.decode().map(Command::$variant).map_err(|e| Fault::Entry(e.to_string())),)*
+                    unknown => Err(Fault::Entry(format!("command {unknown} is not known"))),
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    1 => RegisterAccount, "register_account";
+    2 => RefuseLogin, "refuse_login";
+    3 => EnrolTotp, "enrol_totp";
+    4 => StartLogin, "start_login";
+    5 => VerifyFactor, "verify_factor";
+    6 => LogIn, "log_in";
+    7 => RefreshSession, "refresh_session";
+    8 => EndSession, "end_session";
+    9 => InstallSigningKey, "install_signing_key";
+    10 => MarkMailSent, "mark_mail_sent";
+}
+
+impl Entry {
+    /// The bytes that are proposed.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(256);
+        bytes.push(FORMAT);
+        bytes.extend_from_slice(&self.command.id().to_be_bytes());
+        bytes.push(COMMAND_VERSION);
+        bytes.extend_from_slice(&self.request_id.0);
+        bytes.extend_from_slice(&self.at.0.to_be_bytes());
+        let mut encoder = minicbor::Encoder::new(&mut bytes);
+        // Writing to a Vec cannot fail.
+        let _ = encoder.encode(&self.client).map(|_| ());
+        self.command.encode_body(&mut encoder);
+        bytes
+    }
+
+    /// Reads what [`Self::encode`] writes.
+    ///
+    /// # Errors
+    /// [`Fault::Entry`] for anything that this version does not understand whole.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        let (header, body) =
+            bytes.split_first_chunk::<HEADER_BYTES>().ok_or_else(|| Fault::Entry("shorter than its header".into()))?;
+        let [format, id_high, id_low, version, rest @ ..] = header;
+        if (*format, *version) != (FORMAT, COMMAND_VERSION) {
+            return Err(Fault::Entry(format!("format {format}, command version {version} are not known")));
+        }
+        let (request_id, at) = rest.split_first_chunk::<16>().ok_or_else(|| Fault::Entry("header".into()))?;
+        let at = <[u8; 8]>::try_from(at).map_err(|_| Fault::Entry("header".into()))?;
+        let mut decoder = minicbor::Decoder::new(body);
+        let client = decoder.decode().map_err(|e| Fault::Entry(e.to_string()))?;
+        let command = Command::decode_body(u16::from_be_bytes([*id_high, *id_low]), &mut decoder)?;
+        if decoder.position() != body.len() {
+            return Err(Fault::Entry("bytes after its end".into()));
+        }
+        Ok(Self { request_id: RequestId(*request_id), at: Timestamp(u64::from_be_bytes(at)), client, command })
+    }
+}

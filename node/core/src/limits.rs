@@ -1,0 +1,45 @@
+//! Every bound of the rules, with its unit in its name.
+
+/// Consecutive failures of an account or factor that cost no delay.
+pub const FREE_FAILURES_MAX: u32 = 4;
+/// First delay after the free failures, in seconds; doubles with each further failure.
+pub const FIRST_DELAY_SECONDS: u64 = 30;
+/// Longest delay between guesses, in seconds.
+pub const DELAY_SECONDS_MAX: u64 = 3600;
+/// Consecutive failures at which a factor is disabled until it is bound anew.
+pub const FACTOR_FAILURES_MAX: u32 = 100;
+/// Answers that one login challenge takes.
+pub const CHALLENGE_ANSWERS_MAX: u8 = 5;
+/// Life of a login challenge, in seconds.
+pub const CHALLENGE_SECONDS: u64 = 300;
+/// Life of a factor that was not confirmed, in seconds.
+pub const PENDING_FACTOR_SECONDS: u64 = 600;
+/// How long the immediate predecessor of a refresh token is honoured, in seconds.
+pub const REFRESH_GRACE_SECONDS: u64 = 10;
+/// How long a reply is kept for a repeated request, in seconds; an entry older than this is refused.
+pub const DEDUP_SECONDS: u64 = 600;
+/// Names without an account whose failures are remembered; beyond it the longest unused is forgotten.
+pub const UNKNOWN_NAMES_MAX: u64 = 65_536;
+/// How long failures of a name without an account are remembered, in seconds.
+pub const UNKNOWN_NAME_SECONDS: u64 = 2 * DELAY_SECONDS_MAX;
+/// Due rows that one entry removes at most, so that no entry is slow.
+pub const EXPIRED_ROWS_PER_ENTRY_MAX: usize = 16;
+/// Longest user name, in characters.
+pub const USERNAME_CHARS_MAX: usize = 150;
+/// Longest mail address, in bytes (RFC 5321).
+pub const EMAIL_BYTES_MAX: usize = 254;
+/// Shortest password of an account that can log in only with a second factor, in characters (PW-1).
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// Longest password, in characters (PW-2).
+pub const PASSWORD_CHARS_MAX: usize = 256;
+/// Longest password, in bytes (PW-2).
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// Length of a TOTP step, in seconds (RFC 6238).
+pub const TOTP_STEP_SECONDS: u64 = 30;
+
+const _: () = assert!(PENDING_FACTOR_SECONDS <= 600, "NIST SP 800-63B 4.1.2.1: a binding code lives at most ten minutes");
+const _: () = assert!(FACTOR_FAILURES_MAX <= 100, "NIST SP 800-63B 3.2.2");
+const _: () = assert!(FREE_FAILURES_MAX < FACTOR_FAILURES_MAX);
+const _: () = assert!(REFRESH_GRACE_SECONDS < DEDUP_SECONDS);
+const _: () = assert!(UNKNOWN_NAME_SECONDS >= DELAY_SECONDS_MAX, "a delay must not be forgotten before it ends");
+const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_MAX && PASSWORD_CHARS_MAX <= PASSWORD_BYTES_MAX);

@@ -1,0 +1,3 @@
+//! Decisions that are functions of replicated rows: how fast one may guess.
+
+pub mod throttle;

@@ -1,0 +1,59 @@
+//! How fast one may guess: consecutive failures are free at first, then cost a doubling delay (TH-2).
+
+use crate::limits::{DELAY_SECONDS_MAX, FIRST_DELAY_SECONDS, FREE_FAILURES_MAX};
+use crate::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+/// Consecutive failures and when the last one was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Throttle {
+    /// Failures since the last success.
+    #[n(0)]
+    pub failures: u32,
+    /// When the last of them was charged.
+    #[n(1)]
+    pub last_failure_at: Timestamp,
+}
+
+impl Throttle {
+    /// Charges a failure.
+    #[must_use]
+    pub fn charged(self, now: Timestamp) -> Self {
+        Self { failures: self.failures.saturating_add(1), last_failure_at: now }
+    }
+
+    /// Until when guesses are refused without being looked at, if they are at `now`.
+    #[must_use]
+    pub fn blocked_until(self, now: Timestamp) -> Option<Timestamp> {
+        let end = self.last_failure_at.plus_seconds(delay_seconds(self.failures));
+        (end > now).then_some(end)
+    }
+}
+
+/// The delay that follows the given number of consecutive failures.
+fn delay_seconds(failures: u32) -> u64 {
+    match failures.checked_sub(FREE_FAILURES_MAX + 1) {
+        None => 0,
+        Some(over) => FIRST_DELAY_SECONDS.checked_shl(over.min(32)).map_or(DELAY_SECONDS_MAX, |s| s.min(DELAY_SECONDS_MAX)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn th_2_delay_is_free_then_doubles_to_an_hour() {
+        let delays: Vec<u64> = (0..16).map(delay_seconds).collect();
+        assert_eq!(delays, [0, 0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600]);
+        assert_eq!(delay_seconds(u32::MAX), DELAY_SECONDS_MAX);
+    }
+
+    #[test]
+    fn a_block_ends_exactly_after_its_delay() {
+        let at = Timestamp::from_seconds(1_000);
+        let throttle = Throttle { failures: 5, last_failure_at: at };
+        assert_eq!(throttle.blocked_until(at), Some(at.plus_seconds(30)));
+        assert_eq!(throttle.blocked_until(at.plus_seconds(30)), None);
+    }
+}

@@ -1,0 +1,201 @@
+//! What an entry answers. A reply holds all that a node needs to build the same tokens and pages again.
+
+use crate::error::Fault;
+use crate::ids::{AccountId, ChallengeId, FactorId, SessionId};
+use crate::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+/// Format of a reply's bytes.
+const FORMAT: u8 = 1;
+
+/// The answer to one entry.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Reply {
+    /// The account exists now (or seems to: see [`crate::command::RegisterAccount`]).
+    #[n(0)]
+    AccountRegistered {
+        /// Its id.
+        #[n(0)]
+        account: AccountId,
+        /// When it was made.
+        #[n(1)]
+        created_at: Timestamp,
+    },
+    /// The factor waits for its first code.
+    #[n(1)]
+    TotpPending {
+        /// Which.
+        #[n(0)]
+        factor: FactorId,
+        /// When it is void.
+        #[n(1)]
+        expires_at: Timestamp,
+    },
+    /// The second factor is awaited.
+    #[n(2)]
+    ChallengeStarted {
+        /// Which.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// When it is void.
+        #[n(1)]
+        expires_at: Timestamp,
+        /// Whether the account is bound to a factor; otherwise it must enrol one first.
+        #[n(2)]
+        bound: bool,
+    },
+    /// Both factors were right.
+    #[n(3)]
+    SessionStarted(#[n(0)] SessionGrant),
+    /// The tokens rotated.
+    #[n(4)]
+    SessionRefreshed(#[n(0)] SessionGrant),
+    /// The session is over.
+    #[n(5)]
+    SessionEnded {},
+    /// The cluster has a signing key, this one or an earlier one.
+    #[n(6)]
+    SigningKeyInstalled {},
+    /// The mail will not be sent again.
+    #[n(7)]
+    MailMarkedSent {},
+    /// The wrong guess was charged, or was refused unseen.
+    #[n(8)]
+    Denied(#[n(0)] Denial),
+    /// The account changed since the evidence was computed: read again and propose the same evidence with the new
+    /// `auth_seq`. Nothing was changed and the request id is not used up.
+    #[n(9)]
+    Stale {
+        /// Its `auth_seq` now.
+        #[n(0)]
+        auth_seq: u64,
+    },
+}
+
+/// What tokens are made from. Equal grants give equal tokens, byte for byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct SessionGrant {
+    /// The session.
+    #[n(0)]
+    pub session: SessionId,
+    /// Its account.
+    #[n(1)]
+    pub account: AccountId,
+    /// Generation of the refresh token.
+    #[n(2)]
+    pub generation: u32,
+    /// `iat` of both tokens.
+    #[n(3)]
+    pub issued_at: Timestamp,
+    /// When both factors were proven.
+    #[n(4)]
+    pub auth_time: Timestamp,
+    /// End of the session, whatever is refreshed.
+    #[n(5)]
+    pub expires_at: Timestamp,
+}
+
+/// An expected refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Denial {
+    /// The name has an account.
+    #[n(0)]
+    UsernameTaken {},
+    /// Name, password or code is wrong: which one is not told.
+    #[n(1)]
+    InvalidCredentials {},
+    /// The code is wrong, was used, or is too old.
+    #[n(2)]
+    InvalidCode {},
+    /// The budget is used up. The guess was not looked at.
+    #[n(3)]
+    TooManyAttempts {
+        /// When the next guess will be.
+        #[n(0)]
+        until: Timestamp,
+    },
+    /// The account has no factor to log in with.
+    #[n(4)]
+    EnrolmentRequired {},
+    /// The account is bound to a factor: a password alone does not change that.
+    #[n(5)]
+    AlreadyEnrolled {},
+    /// There is no such challenge: never was, answered, used up or expired.
+    #[n(6)]
+    ChallengeGone {},
+    /// There is no such session, or it ended, or the refresh token was used before.
+    #[n(7)]
+    SessionRevoked {},
+    /// The account may not log in.
+    #[n(8)]
+    AccountDisabled {},
+    /// The factor had too many failures and must be bound anew.
+    #[n(9)]
+    FactorDisabled {},
+    /// The entry took longer to arrive than repeats are remembered.
+    #[n(10)]
+    TooOld {},
+    /// There is no such account (any more).
+    #[n(11)]
+    AccountGone {},
+}
+
+impl Reply {
+    /// The bytes that are stored and sent back to the proposer.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![FORMAT];
+        // Writing to a Vec cannot fail.
+        let _ = minicbor::encode(self, &mut bytes);
+        bytes
+    }
+
+    /// Reads what [`Self::encode`] writes.
+    ///
+    /// # Errors
+    /// [`Fault::Entry`] for anything else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        match bytes.split_first() {
+            Some((&FORMAT, body)) => minicbor::decode(body).map_err(|e| Fault::Entry(format!("reply: {e}"))),
+            _ => Err(Fault::Entry("reply: format is not known".into())),
+        }
+    }
+
+    /// Name of the outcome in audit rows, logs and metrics.
+    #[must_use]
+    pub fn outcome(&self) -> &'static str {
+        match self {
+            Reply::AccountRegistered { .. } => "account_registered",
+            Reply::TotpPending { .. } => "totp_pending",
+            Reply::ChallengeStarted { .. } => "challenge_started",
+            Reply::SessionStarted(_) => "session_started",
+            Reply::SessionRefreshed(_) => "session_refreshed",
+            Reply::SessionEnded {} => "session_ended",
+            Reply::SigningKeyInstalled {} => "signing_key_installed",
+            Reply::MailMarkedSent {} => "mail_marked_sent",
+            Reply::Denied(denial) => denial.code(),
+            Reply::Stale { .. } => "stale",
+        }
+    }
+}
+
+impl Denial {
+    /// Stable name of the refusal.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Denial::UsernameTaken {} => "username_taken",
+            Denial::InvalidCredentials {} => "invalid_credentials",
+            Denial::InvalidCode {} => "invalid_code",
+            Denial::TooManyAttempts { .. } => "too_many_attempts",
+            Denial::EnrolmentRequired {} => "enrolment_required",
+            Denial::AlreadyEnrolled {} => "already_enrolled",
+            Denial::ChallengeGone {} => "challenge_gone",
+            Denial::SessionRevoked {} => "session_revoked",
+            Denial::AccountDisabled {} => "account_disabled",
+            Denial::FactorDisabled {} => "factor_disabled",
+            Denial::TooOld {} => "too_old",
+            Denial::AccountGone {} => "account_gone",
+        }
+    }
+}
