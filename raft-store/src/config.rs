@@ -1,0 +1,199 @@
+//! What the node tells the store: who it is, who the others are, how to reach them, how long to wait.
+//!
+//! Must not read files or the environment: the node parses, this module only checks how values relate.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::OpenError;
+use crate::limits::{MEMBERS_MAX, NAME_BYTES_MAX};
+
+/// Everything that [`crate::Store::open`] needs to know.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// This member's id: never zero, never used by another member, never used again.
+    pub node_id: u64,
+    /// This member's name, the first label of its certificate's name.
+    pub name: String,
+    /// Identity of the cluster; the same on every member.
+    pub cluster_id: [u8; 16],
+    /// Whether this member forms the cluster once all members answer that they are new. True on exactly one.
+    pub initialize: bool,
+    /// Every member, this one included.
+    pub members: Vec<Member>,
+    /// Folder of this member alone.
+    pub data_dir: PathBuf,
+    /// Where other members connect to.
+    pub listen: SocketAddr,
+    /// Both sides of the mutual TLS between members.
+    pub tls: PeerTls,
+    /// Heartbeats and elections.
+    pub timing: Timing,
+    /// Sizes that may be tuned; the defaults are for production.
+    pub limits: Limits,
+}
+
+/// One member as configured: used to find it, never as the truth about membership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// Its id.
+    pub id: u64,
+    /// Its name.
+    pub name: String,
+    /// Where it listens for members.
+    pub peer_address: SocketAddr,
+}
+
+/// TLS between members. `server` must demand a client certificate of the cluster's CA.
+#[derive(Clone)]
+pub struct PeerTls {
+    /// For accepted connections.
+    pub server: Arc<rustls::ServerConfig>,
+    /// For dialled connections.
+    pub client: Arc<rustls::ClientConfig>,
+    /// A member's certificate names `<name>.<server_name_suffix>`.
+    pub server_name_suffix: String,
+}
+
+impl fmt::Debug for PeerTls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PeerTls")
+            .field("server_name_suffix", &self.server_name_suffix)
+            .finish_non_exhaustive()
+    }
+}
+
+/// When a leader is believed dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// Interval of heartbeats.
+    pub heartbeat: Duration,
+    /// Shortest election timeout.
+    pub election_min: Duration,
+    /// Longest election timeout; also the leader's lease.
+    pub election_max: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            heartbeat: Duration::from_millis(100),
+            election_min: Duration::from_millis(400),
+            election_max: Duration::from_millis(600),
+        }
+    }
+}
+
+/// Sizes of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Entries after which the tables are written to disk.
+    pub checkpoint_entries: u64,
+    /// Bytes of commands after which the tables are written to disk.
+    pub checkpoint_bytes: u64,
+    /// Time after which the tables are written to disk, if anything changed.
+    pub checkpoint_interval: Duration,
+    /// Entries kept in the log behind a checkpoint, for members that lag.
+    pub log_kept_entries: u64,
+    /// Cache of the log on disk.
+    pub log_cache_bytes: u64,
+    /// Cache of the tables on disk.
+    pub state_cache_bytes: u64,
+    /// Proposals of this node in progress at the same time.
+    pub proposals_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            checkpoint_entries: 50_000,
+            checkpoint_bytes: 64 * 1024 * 1024,
+            checkpoint_interval: Duration::from_secs(60),
+            log_kept_entries: 20_000,
+            log_cache_bytes: 64 * 1024 * 1024,
+            state_cache_bytes: 128 * 1024 * 1024,
+            proposals_max: 8192,
+        }
+    }
+}
+
+impl Config {
+    /// Checks how the values relate.
+    pub(crate) fn check(&self) -> Result<(), OpenError> {
+        self.check_members()?;
+        self.check_timing()?;
+        let limits = &self.limits;
+        if limits.checkpoint_entries == 0 || limits.proposals_max == 0 || limits.checkpoint_bytes == 0 {
+            return Err(OpenError::Config(
+                "limits.checkpoint_entries, limits.checkpoint_bytes and limits.proposals_max must be at least 1".into(),
+            ));
+        }
+        Ok(())
+    }
+
+    fn check_members(&self) -> Result<(), OpenError> {
+        let fail = |text: String| Err(OpenError::Config(text));
+        if self.members.is_empty() || self.members.len() > MEMBERS_MAX {
+            return fail(format!(
+                "members: {} given, allowed are 1 to {MEMBERS_MAX}",
+                self.members.len()
+            ));
+        }
+        let ids: BTreeSet<u64> = self.members.iter().map(|m| m.id).collect();
+        let names: BTreeSet<&str> = self.members.iter().map(|m| m.name.as_str()).collect();
+        if ids.len() != self.members.len() || names.len() != self.members.len() {
+            return fail("members: two members share an id or a name".into());
+        }
+        if ids.contains(&0) {
+            return fail("members: id 0 is not allowed".into());
+        }
+        for member in &self.members {
+            let name = member.name.as_bytes();
+            let allowed = name
+                .iter()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || *b == b'-');
+            if name.is_empty() || name.len() > NAME_BYTES_MAX || !allowed {
+                return fail(format!(
+                    "members: name {:?} is not 1 to {NAME_BYTES_MAX} of a-z, 0-9 and '-'",
+                    member.name
+                ));
+            }
+        }
+        match self.members.iter().find(|m| m.id == self.node_id) {
+            None => fail(format!("node_id {} is not among members", self.node_id)),
+            Some(me) if me.name != self.name => fail(format!(
+                "name is {:?}, but members calls node {} {:?}",
+                self.name, self.node_id, me.name
+            )),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn check_timing(&self) -> Result<(), OpenError> {
+        let Timing {
+            heartbeat,
+            election_min,
+            election_max,
+        } = self.timing;
+        if heartbeat < Duration::from_millis(10) {
+            return Err(OpenError::Config(format!(
+                "timing.heartbeat is {heartbeat:?}, at least 10 ms are needed"
+            )));
+        }
+        if election_min < heartbeat * 3 {
+            return Err(OpenError::Config(format!(
+                "timing.election_min is {election_min:?}, it must be at least three times timing.heartbeat ({heartbeat:?})"
+            )));
+        }
+        if election_max <= election_min {
+            return Err(OpenError::Config(format!(
+                "timing.election_max is {election_max:?}, it must be above timing.election_min ({election_min:?})"
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,99 @@
+//! Every fixed limit of the store, in one place, with the relations between them checked at compile time.
+//!
+//! Must not hold anything an operator tunes: that is [`crate::Limits`].
+
+use std::time::Duration;
+
+/// Largest command that [`crate::Store::propose`] takes.
+pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
+
+/// Largest value in a table. Values above [`RECORD_BYTES_MAX`] are stored in parts.
+pub const VALUE_BYTES_MAX: usize = 256 * 1024;
+
+/// Largest key in a table.
+pub const KEY_BYTES_MAX: usize = 512;
+
+/// Tables from here on belong to the store itself.
+pub const TABLE_RESERVED_FIRST: u8 = 0xF0;
+
+/// Largest value handed to sled in one record. Above about 7.5 KiB a page can outgrow a segment, and sled then writes
+/// it to a separate file without any fsync.
+pub(crate) const RECORD_BYTES_MAX: usize = 4 * 1024;
+
+/// The size above which writing a record is refused outright, as the last guard before sled.
+pub(crate) const SLED_VALUE_BYTES_MAX: usize = 7 * 1024;
+
+/// Entries packed into one frame of the log on disk.
+pub(crate) const LOG_FRAME_ENTRIES_MAX: usize = 256;
+
+/// Work that one fsync covers.
+pub(crate) const GROUP_ENTRIES_MAX: usize = 4096;
+pub(crate) const GROUP_BYTES_MAX: usize = 1024 * 1024;
+
+/// Frames of a purged log that are removed between two groups, so that a large purge never delays an append.
+pub(crate) const PURGE_FRAMES_PER_GROUP_MAX: usize = 128;
+
+/// Entries in one append sent to a follower, and their total size (one entry is always sent).
+pub(crate) const APPEND_ENTRIES_MAX: u64 = 512;
+pub(crate) const APPEND_BYTES_MAX: usize = 1024 * 1024;
+
+/// Appends sent to one follower before the first answer.
+pub(crate) const APPEND_IN_FLIGHT_MAX: usize = 8;
+
+/// Largest frame on a connection between members.
+pub(crate) const PEER_FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Largest greeting, read before the other side is known.
+pub(crate) const HELLO_BYTES_MAX: usize = 4 * 1024;
+
+/// Requests of one connection that are worked on at the same time.
+pub(crate) const PEER_REQUESTS_IN_FLIGHT_MAX: usize = 8192;
+
+/// Connections of members accepted at the same time.
+pub(crate) const PEER_CONNECTIONS_MAX: usize = 256;
+
+/// Payload of one part of a snapshot stream.
+pub(crate) const SNAPSHOT_CHUNK_BYTES_MAX: usize = 256 * 1024;
+
+/// Commands handed to consensus at once.
+pub(crate) const PROPOSAL_BATCH_MAX: usize = 1024;
+
+/// Callers that wait for the same read index.
+pub(crate) const BARRIER_WAITERS_MAX: usize = 65_536;
+
+/// Entries of a redo log in one frame.
+pub(crate) const REDO_FRAME_BYTES_MAX: usize = 256 * 1024;
+
+/// Members named in a configuration.
+pub(crate) const MEMBERS_MAX: usize = 15;
+
+/// Length of a member's name.
+pub(crate) const NAME_BYTES_MAX: usize = 63;
+
+/// Establishing a connection to a member: TCP, TLS and the greeting.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// An accepted connection must say who it is within this time.
+pub(crate) const GREETING_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// The shortest and longest pause before a failed connection is tried again.
+pub(crate) const REDIAL_PAUSE_MIN: Duration = Duration::from_millis(20);
+pub(crate) const REDIAL_PAUSE_MAX: Duration = Duration::from_millis(200);
+
+/// A follower that accepts no part of a snapshot for this long is given up, and tried again from the start.
+pub(crate) const SNAPSHOT_STALL_MAX: Duration = Duration::from_secs(15);
+
+/// How long a checkpoint waits for readers of the previous one before it ends them.
+pub(crate) const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// How often the guard file is refreshed with the position of the log.
+pub(crate) const GUARD_REFRESH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Pause between two tries of a proposal or a read when no change of leader was seen.
+pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(20);
+
+const _: () = assert!(RECORD_BYTES_MAX < SLED_VALUE_BYTES_MAX);
+const _: () = assert!(COMMAND_BYTES_MAX < GROUP_BYTES_MAX);
+const _: () = assert!(APPEND_BYTES_MAX + COMMAND_BYTES_MAX + 1024 < PEER_FRAME_BYTES_MAX);
+const _: () = assert!(SNAPSHOT_CHUNK_BYTES_MAX + VALUE_BYTES_MAX + KEY_BYTES_MAX + 64 < PEER_FRAME_BYTES_MAX);
+const _: () = assert!(VALUE_BYTES_MAX / RECORD_BYTES_MAX < u16::MAX as usize);

@@ -1,0 +1,172 @@
+//! Counters of the store, as plain numbers that a node can publish.
+//!
+//! Must not allocate or lock on the write path.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+/// Upper bounds of the buckets of a duration histogram, in microseconds; a last bucket has no bound.
+pub const DURATION_BUCKETS_US: [u64; 14] = [
+    100, 200, 400, 800, 1_600, 3_200, 6_400, 12_800, 25_600, 51_200, 102_400, 204_800, 409_600, 1_638_400,
+];
+
+/// Upper bounds of the buckets of group sizes, in entries; a last bucket has no bound.
+pub const GROUP_BUCKETS: [u64; 9] = [1, 2, 4, 8, 16, 64, 256, 1024, 4096];
+
+/// A histogram at one moment. `counts[i]` are values at or below `bounds[i]` and above the bound before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistogramSnapshot {
+    /// Upper bounds, ascending.
+    pub bounds: &'static [u64],
+    /// One more than bounds: the last counts what is above all of them.
+    pub counts: Vec<u64>,
+    /// Number of values.
+    pub count: u64,
+    /// Sum of values.
+    pub sum: u64,
+}
+
+/// The counters at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MetricsSnapshot {
+    /// Time of each fsync of the log, in microseconds.
+    pub fsync_us: HistogramSnapshot,
+    /// Entries that one fsync of the log covered.
+    pub group_entries: HistogramSnapshot,
+    /// Operations that wait for the writer of the log.
+    pub log_queue_depth: u64,
+    /// Entries held in memory because they are not purged.
+    pub log_entries: u64,
+    /// Proposals of this node in progress.
+    pub proposals_in_flight: u64,
+    /// Proposals that this node gave to another member.
+    pub proposals_forwarded: u64,
+    /// Tries of proposals after the first one.
+    pub proposals_retried: u64,
+    /// Rounds that asked for a read index, each for all who waited.
+    pub read_rounds: u64,
+    /// How often the known leader became another one.
+    pub leader_changes: u64,
+    /// Checkpoints written.
+    pub checkpoints: u64,
+    /// Time the last checkpoint took, in milliseconds.
+    pub checkpoint_last_ms: u64,
+    /// Rows in memory that are not in a checkpoint yet.
+    pub memtable_rows: u64,
+    /// Bytes of snapshots sent to others.
+    pub snapshot_bytes_sent: u64,
+    /// Snapshots taken over from a leader.
+    pub snapshots_installed: u64,
+    /// Bytes of the log on disk.
+    pub log_disk_bytes: u64,
+    /// Bytes of the tables on disk.
+    pub state_disk_bytes: u64,
+    /// Files that sled wrote outside of its log, without fsync. Anything but zero is a fault.
+    pub unsynced_files: u64,
+}
+
+/// The live counters.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) fsync: Histogram<14>,
+    pub(crate) group: Histogram<9>,
+    pub(crate) log_queue: AtomicU64,
+    pub(crate) proposals_forwarded: AtomicU64,
+    pub(crate) proposals_retried: AtomicU64,
+    pub(crate) read_rounds: AtomicU64,
+    pub(crate) leader_changes: AtomicU64,
+    pub(crate) checkpoints: AtomicU64,
+    pub(crate) checkpoint_last_ms: AtomicU64,
+    pub(crate) snapshot_bytes_sent: AtomicU64,
+    pub(crate) snapshots_installed: AtomicU64,
+    pub(crate) log_disk_bytes: AtomicU64,
+    pub(crate) state_disk_bytes: AtomicU64,
+    pub(crate) unsynced_files: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn fsynced(&self, took: Duration, entries: usize) {
+        self.fsync.record(
+            &DURATION_BUCKETS_US,
+            u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        );
+        if entries > 0 {
+            self.group.record(&GROUP_BUCKETS, entries as u64);
+        }
+    }
+
+    pub(crate) fn snapshot(&self, log_entries: u64, memtable_rows: u64, proposals_in_flight: u64) -> MetricsSnapshot {
+        MetricsSnapshot {
+            fsync_us: self.fsync.snapshot(&DURATION_BUCKETS_US),
+            group_entries: self.group.snapshot(&GROUP_BUCKETS),
+            log_queue_depth: self.log_queue.load(Relaxed),
+            log_entries,
+            proposals_in_flight,
+            proposals_forwarded: self.proposals_forwarded.load(Relaxed),
+            proposals_retried: self.proposals_retried.load(Relaxed),
+            read_rounds: self.read_rounds.load(Relaxed),
+            leader_changes: self.leader_changes.load(Relaxed),
+            checkpoints: self.checkpoints.load(Relaxed),
+            checkpoint_last_ms: self.checkpoint_last_ms.load(Relaxed),
+            memtable_rows,
+            snapshot_bytes_sent: self.snapshot_bytes_sent.load(Relaxed),
+            snapshots_installed: self.snapshots_installed.load(Relaxed),
+            log_disk_bytes: self.log_disk_bytes.load(Relaxed),
+            state_disk_bytes: self.state_disk_bytes.load(Relaxed),
+            unsynced_files: self.unsynced_files.load(Relaxed),
+        }
+    }
+}
+
+/// Counts per bucket, with a last bucket for everything above the bounds.
+#[derive(Debug)]
+pub(crate) struct Histogram<const N: usize> {
+    buckets: [AtomicU64; N],
+    above: AtomicU64,
+    sum: AtomicU64,
+}
+
+impl<const N: usize> Default for Histogram<N> {
+    fn default() -> Self {
+        Self {
+            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
+            above: AtomicU64::new(0),
+            sum: AtomicU64::new(0),
+        }
+    }
+}
+
+impl<const N: usize> Histogram<N> {
+    fn record(&self, bounds: &'static [u64; N], value: u64) {
+        let place = bounds.partition_point(|bound| *bound < value);
+        self.buckets.get(place).unwrap_or(&self.above).fetch_add(1, Relaxed);
+        self.sum.fetch_add(value, Relaxed);
+    }
+
+    fn snapshot(&self, bounds: &'static [u64; N]) -> HistogramSnapshot {
+        let mut counts: Vec<u64> = self.buckets.iter().map(|count| count.load(Relaxed)).collect();
+        counts.push(self.above.load(Relaxed));
+        HistogramSnapshot {
+            bounds,
+            count: counts.iter().sum(),
+            counts,
+            sum: self.sum.load(Relaxed),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_on_the_bound_counts_below_it() {
+        let counters = Counters::default();
+        counters.fsynced(Duration::from_micros(100), 1);
+        counters.fsynced(Duration::from_micros(101), 5000);
+        let seen = counters.snapshot(0, 0, 0);
+        assert_eq!(&seen.fsync_us.counts[..3], &[1, 1, 0]);
+        assert_eq!((seen.group_entries.counts[0], seen.group_entries.counts[9]), (1, 1));
+        assert_eq!((seen.fsync_us.count, seen.fsync_us.sum), (2, 201));
+    }
+}
