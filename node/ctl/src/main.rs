@@ -1,0 +1,22 @@
+//! `tfauth`, the operator's command line. It asks nodes over their operations listeners and changes nothing.
+
+mod cli;
+mod fetch;
+mod status;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("tfauth: the runtime did not start: {error}");
+            return ExitCode::from(cli::EXIT_FAULT);
+        }
+    };
+    match cli.command {
+        cli::Command::Status(options) => runtime.block_on(status::run(&options)),
+    }
+}
