@@ -1,0 +1,13 @@
+//! HTTP: the accept loop, what a request tells, the routes and their answers. Decisions live in [`crate::service`].
+
+pub mod browser;
+pub mod context;
+pub mod cookies;
+pub mod forms;
+pub mod handlers;
+pub mod ops;
+pub mod respond;
+pub mod routes;
+pub mod security_headers;
+pub mod server;
+pub mod status;

@@ -1,0 +1,74 @@
+//! Every bound of the node, with its unit in its name. What an operator tunes is in [`crate::config`].
+
+use std::time::Duration;
+
+/// Time for one request, unless configured.
+pub const REQUEST_DEADLINE_DEFAULT: Duration = Duration::from_millis(5000);
+/// Shortest configurable time for one request.
+pub const REQUEST_DEADLINE_MIN: Duration = Duration::from_millis(500);
+/// Longest configurable time for one request: the load balancer stops reading after six seconds.
+pub const REQUEST_DEADLINE_MAX: Duration = Duration::from_millis(5500);
+
+/// Connections of load balancers, unless configured.
+pub const CONNECTIONS_DEFAULT: usize = 4096;
+/// Most connections that can be configured.
+pub const CONNECTIONS_MAX: usize = 65_536;
+/// Connections to the operations listener.
+pub const OPS_CONNECTIONS_MAX: usize = 64;
+/// From accepted to encrypted.
+pub const TLS_HANDSHAKE_MAX: Duration = Duration::from_secs(5);
+/// From the first byte to the end of a request's header; also the longest silence between two requests would be this if
+/// [`KEEP_ALIVE_MAX`] did not rule it.
+pub const HEADER_READ_MAX: Duration = Duration::from_secs(10);
+/// Silence after which an idle connection is closed. Longer than the load balancer keeps it, so that a request never
+/// meets a connection that is being closed.
+pub const KEEP_ALIVE_MAX: Duration = Duration::from_secs(75);
+/// How long the load balancer keeps an idle connection.
+pub const LB_KEEP_ALIVE: Duration = Duration::from_secs(60);
+/// Header fields of one request.
+pub const HEADER_FIELDS_MAX: usize = 96;
+/// Buffer of one connection, which bounds the header's size.
+pub const HEADER_BYTES_MAX: usize = 32 * 1024;
+
+/// Entries that may be committed and not yet applied on a node that is ready.
+pub const LAG_ENTRIES_MAX: u64 = 1000;
+/// How far the own clock may be behind the log's clock.
+pub const CLOCK_BEHIND_SECONDS_MAX: u64 = 5;
+
+/// From the signal to stop until no connection is accepted any more: the load balancers' probes see it in that time.
+pub const DRAIN_NOTICE: Duration = Duration::from_millis(1200);
+/// For requests in flight when connections are no longer accepted.
+pub const DRAIN_REQUESTS_MAX: Duration = Duration::from_secs(8);
+/// For handing leadership over and closing the store.
+pub const STORE_SHUTDOWN_MAX: Duration = Duration::from_secs(5);
+
+/// Members of a cluster.
+pub const MEMBERS_MAX: usize = 15;
+/// Length of a member's name.
+pub const NAME_BYTES_MAX: usize = 63;
+/// Size of any configuration, key or certificate file.
+pub const FILE_BYTES_MAX: u64 = 256 * 1024;
+
+/// Mails sent in one round of the worker.
+pub const MAIL_ROUND_MAX: usize = 32;
+/// Pause between two rounds.
+pub const MAIL_ROUND_PAUSE: Duration = Duration::from_secs(1);
+/// For handing one mail to the mail server.
+pub const MAIL_SEND_MAX: Duration = Duration::from_secs(20);
+/// First pause after a mail could not be sent; doubles with each further failure.
+pub const MAIL_BACKOFF_MIN: Duration = Duration::from_secs(2);
+/// Longest pause after failures.
+pub const MAIL_BACKOFF_MAX: Duration = Duration::from_secs(300);
+/// For recording that a mail was sent.
+pub const MAIL_MARK_MAX: Duration = Duration::from_secs(5);
+
+/// Pause between two tries of giving the cluster its signing key.
+pub const SIGNING_KEY_PAUSE: Duration = Duration::from_millis(250);
+/// How often gauges are read out of the store.
+pub const METRICS_PAUSE: Duration = Duration::from_secs(1);
+
+const _: () = assert!(KEEP_ALIVE_MAX.as_secs() > LB_KEEP_ALIVE.as_secs());
+const _: () = assert!(REQUEST_DEADLINE_MIN.as_millis() < REQUEST_DEADLINE_DEFAULT.as_millis());
+const _: () = assert!(REQUEST_DEADLINE_DEFAULT.as_millis() < REQUEST_DEADLINE_MAX.as_millis());
+const _: () = assert!(DRAIN_REQUESTS_MAX.as_millis() > REQUEST_DEADLINE_MAX.as_millis());
+const _: () = assert!(MAIL_BACKOFF_MIN.as_secs() < MAIL_BACKOFF_MAX.as_secs());

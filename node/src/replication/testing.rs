@@ -1,0 +1,93 @@
+//! A real one-member cluster in a test's folder. For tests only.
+
+use super::Replication;
+use crate::telemetry::metrics::Metrics;
+use crate::tls::testing::Authority;
+use raft_store::{Config, Limits, Member, PeerTls, Timing};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::Duration;
+
+/// Longest time that a one-member cluster may take to form.
+const FORMED_WITHIN: Duration = Duration::from_secs(30);
+
+/// Opens a store of one member in `dir` and waits until it leads. Opening the same folder again, after
+/// [`Replication::shutdown`], finds its data.
+pub(crate) async fn single_node(dir: &Path) -> Replication {
+    raft_store::install_real_fsync().expect("tests run where seccomp filters are allowed");
+    // The address of the member is never dialled: it has no peers.
+    let listen = free_address();
+    let authority = Authority::cached();
+    let pair = authority.node("node-1");
+    let config = Config {
+        node_id: 1,
+        name: "node-1".into(),
+        cluster_id: [7; 16],
+        initialize: true,
+        members: vec![Member {
+            id: 1,
+            name: "node-1".into(),
+            peer_address: listen,
+        }],
+        data_dir: dir.join("data"),
+        listen,
+        tls: PeerTls {
+            server: crate::tls::peer_server(&pair).unwrap(),
+            client: crate::tls::peer_client(&pair).unwrap(),
+            server_name_suffix: crate::tls::NODE_SUFFIX.into(),
+        },
+        timing: Timing::default(),
+        limits: Limits::default(),
+    };
+    let replication = Replication::open(config, Metrics::new().unwrap()).await.unwrap();
+    let deadline = crate::clock::monotonic() + FORMED_WITHIN;
+    // A barrier returns as soon as there is a leader that may serve reads.
+    replication
+        .barrier(deadline)
+        .await
+        .expect("a cluster of one member forms");
+    replication
+}
+
+/// An address that was free a moment ago.
+pub(crate) fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use auth_core::command::{Command, MarkMailSent};
+    use auth_core::entry::{Client, Entry};
+    use auth_core::ids::RequestId;
+    use auth_core::reply::Reply;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_was_proposed_is_applied_here_and_survives_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let replication = single_node(dir.path()).await;
+        let at = crate::clock::now();
+        let entry = Entry {
+            request_id: RequestId([1; 16]),
+            at,
+            client: Client::default(),
+            command: Command::MarkMailSent(MarkMailSent { key: 1 }),
+        };
+        let deadline = crate::clock::monotonic() + Duration::from_secs(20);
+        assert_eq!(
+            replication.propose(&entry, deadline).await,
+            Ok(Reply::MailMarkedSent {})
+        );
+        assert_eq!(replication.log_clock(), Ok(at));
+        assert!(replication.is_leader());
+        assert!(*replication.applied().borrow() >= 1);
+        replication.shutdown(Duration::from_secs(5)).await.unwrap();
+
+        let again = single_node(dir.path()).await;
+        assert_eq!(again.log_clock(), Ok(at), "the log's clock is data");
+        again.shutdown(Duration::from_secs(5)).await.unwrap();
+    }
+}

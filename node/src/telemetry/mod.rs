@@ -1,0 +1,5 @@
+//! What the node tells about itself: JSON log lines, spans and numbers. Never a secret, never a body.
+
+pub mod logs;
+pub mod metrics;
+pub mod store_collector;

@@ -1,0 +1,310 @@
+//! Publishes the store's numbers. They are read when somebody asks for the metrics, never on the write path.
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use raft_store::{HistogramSnapshot, MetricsSnapshot, Role, Status};
+use std::collections::HashMap;
+
+/// Reads status and counters of the store.
+pub trait Source: Send + Sync + 'static {
+    /// The member's view of itself.
+    fn status(&self) -> Status;
+    /// Its counters.
+    fn metrics(&self) -> MetricsSnapshot;
+}
+
+impl Source for raft_store::Store {
+    fn status(&self) -> Status {
+        Self::status(self)
+    }
+
+    fn metrics(&self) -> MetricsSnapshot {
+        Self::metrics(self)
+    }
+}
+
+/// The store as a source of metrics.
+pub struct StoreCollector {
+    source: Box<dyn Source>,
+    // The registry wants at least one description, to tell collectors apart.
+    description: Desc,
+}
+
+impl StoreCollector {
+    /// Reads from `source`.
+    ///
+    /// # Errors
+    /// The description is malformed: a mistake in this file.
+    pub fn new(source: impl Source) -> Result<Self, prometheus::Error> {
+        let description = Desc::new(
+            "tfauth_node_store".into(),
+            "State of the replicated store.".into(),
+            Vec::new(),
+            HashMap::new(),
+        )?;
+        Ok(Self {
+            source: Box::new(source),
+            description,
+        })
+    }
+}
+
+impl Collector for StoreCollector {
+    fn desc(&self) -> Vec<&Desc> {
+        vec![&self.description]
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let mut families = status_families(&self.source.status());
+        families.extend(metrics_families(&self.source.metrics()));
+        families
+    }
+}
+
+fn status_families(status: &Status) -> Vec<MetricFamily> {
+    let roles = [
+        Role::Leader,
+        Role::Follower,
+        Role::Candidate,
+        Role::Learner,
+        Role::Stopped,
+    ];
+    let by_role = roles.map(|role| {
+        let mut label = LabelPair::default();
+        label.set_name("role".into());
+        label.set_value(role.as_str().into());
+        let mut metric = gauge_metric(u64::from(role == status.role));
+        metric.set_label(vec![label]);
+        metric
+    });
+    vec![
+        family(
+            "role",
+            "1 for the part that the member plays.",
+            MetricType::GAUGE,
+            by_role.into(),
+        ),
+        gauge("term", "Raft term.", status.term),
+        gauge(
+            "leader_known",
+            "Whether a leader is known.",
+            u64::from(status.leader.is_some()),
+        ),
+        gauge(
+            "committed_index",
+            "Last entry known to be on a quorum.",
+            status.committed,
+        ),
+        gauge("applied_index", "Last entry applied here.", status.applied),
+        gauge("last_log_index", "Last entry in the log.", status.last_log),
+        gauge("voters", "Members with a vote.", status.voters.len() as u64),
+    ]
+}
+
+fn metrics_families(seen: &MetricsSnapshot) -> Vec<MetricFamily> {
+    vec![
+        histogram(
+            "log_fsync_seconds",
+            "Time of each fsync of the log.",
+            &seen.fsync_us,
+            1e-6,
+        ),
+        histogram(
+            "log_group_entries",
+            "Entries that one fsync covered.",
+            &seen.group_entries,
+            1.0,
+        ),
+        gauge(
+            "log_queue_depth",
+            "Operations waiting for the writer of the log.",
+            seen.log_queue_depth,
+        ),
+        gauge("log_entries", "Entries of the log held in memory.", seen.log_entries),
+        gauge(
+            "proposals_in_flight",
+            "Proposals in progress.",
+            seen.proposals_in_flight,
+        ),
+        counter(
+            "proposals_forwarded_total",
+            "Proposals given to another member.",
+            seen.proposals_forwarded,
+        ),
+        counter(
+            "proposals_retried_total",
+            "Tries of proposals after the first.",
+            seen.proposals_retried,
+        ),
+        counter(
+            "read_rounds_total",
+            "Rounds that asked for a read index.",
+            seen.read_rounds,
+        ),
+        counter(
+            "leader_changes_total",
+            "Changes of the known leader.",
+            seen.leader_changes,
+        ),
+        counter("checkpoints_total", "Checkpoints written.", seen.checkpoints),
+        gauge(
+            "checkpoint_last_milliseconds",
+            "Time of the last checkpoint.",
+            seen.checkpoint_last_ms,
+        ),
+        gauge(
+            "memtable_rows",
+            "Rows in memory that are in no checkpoint yet.",
+            seen.memtable_rows,
+        ),
+        counter(
+            "snapshot_sent_bytes_total",
+            "Bytes of snapshots sent.",
+            seen.snapshot_bytes_sent,
+        ),
+        counter(
+            "snapshots_installed_total",
+            "Snapshots taken over from a leader.",
+            seen.snapshots_installed,
+        ),
+        gauge("log_disk_bytes", "Size of the log on disk.", seen.log_disk_bytes),
+        gauge("state_disk_bytes", "Size of the tables on disk.", seen.state_disk_bytes),
+        gauge(
+            "unsynced_files",
+            "Files written without fsync; anything but 0 is a fault.",
+            seen.unsynced_files,
+        ),
+    ]
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "Prometheus' numbers are f64; counters stay far below 2^53"
+)]
+fn number(value: u64) -> f64 {
+    value as f64
+}
+
+fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(format!("tfauth_node_{name}"));
+    family.set_help(help.into());
+    family.set_field_type(kind);
+    family.set_metric(metrics);
+    family
+}
+
+fn gauge_metric(value: u64) -> Metric {
+    let mut gauge = Gauge::default();
+    gauge.set_value(number(value));
+    Metric::from_gauge(gauge)
+}
+
+fn gauge(name: &str, help: &str, value: u64) -> MetricFamily {
+    family(name, help, MetricType::GAUGE, vec![gauge_metric(value)])
+}
+
+fn counter(name: &str, help: &str, value: u64) -> MetricFamily {
+    let mut counter = Counter::default();
+    counter.set_value(number(value));
+    let mut metric = Metric::default();
+    metric.set_counter(counter);
+    family(name, help, MetricType::COUNTER, vec![metric])
+}
+
+/// `unit` is what one of the snapshot's units is in the metric's.
+fn histogram(name: &str, help: &str, seen: &HistogramSnapshot, unit: f64) -> MetricFamily {
+    let mut below = 0;
+    let buckets = seen.bounds.iter().zip(&seen.counts).map(|(bound, count)| {
+        below += count;
+        let mut bucket = Bucket::default();
+        bucket.set_cumulative_count(below);
+        bucket.set_upper_bound(number(*bound) * unit);
+        bucket
+    });
+    let mut histogram = Histogram::default();
+    histogram.set_bucket(buckets.collect());
+    histogram.set_sample_count(seen.count);
+    histogram.set_sample_sum(number(seen.sum) * unit);
+    let mut metric = Metric::default();
+    metric.set_histogram(histogram);
+    family(name, help, MetricType::HISTOGRAM, vec![metric])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::metrics::Metrics;
+
+    struct Fixed;
+
+    impl Source for Fixed {
+        fn status(&self) -> Status {
+            Status {
+                node_id: 1,
+                name: "node-1".into(),
+                incarnation: [1; 16],
+                cluster_id: [2; 16],
+                term: 7,
+                role: Role::Leader,
+                leader: Some(1),
+                last_log: 12,
+                committed: 11,
+                applied: 10,
+                last_quorum_ms: Some(3),
+                voters: vec![1, 2, 3],
+            }
+        }
+
+        fn metrics(&self) -> MetricsSnapshot {
+            MetricsSnapshot {
+                fsync_us: HistogramSnapshot {
+                    bounds: &[100, 200],
+                    counts: vec![3, 1, 1],
+                    count: 5,
+                    sum: 1500,
+                },
+                group_entries: HistogramSnapshot {
+                    bounds: &[1],
+                    counts: vec![5, 0],
+                    count: 5,
+                    sum: 5,
+                },
+                log_queue_depth: 0,
+                log_entries: 12,
+                proposals_in_flight: 1,
+                proposals_forwarded: 2,
+                proposals_retried: 0,
+                read_rounds: 4,
+                leader_changes: 1,
+                checkpoints: 0,
+                checkpoint_last_ms: 0,
+                memtable_rows: 9,
+                snapshot_bytes_sent: 0,
+                snapshots_installed: 0,
+                log_disk_bytes: 4096,
+                state_disk_bytes: 8192,
+                unsynced_files: 0,
+            }
+        }
+    }
+
+    #[test]
+    fn the_stores_numbers_are_published() {
+        let metrics = Metrics::new().unwrap();
+        metrics.register(StoreCollector::new(Fixed).unwrap()).unwrap();
+        let text = metrics.text().unwrap();
+        for line in [
+            r#"tfauth_node_role{role="leader"} 1"#,
+            r#"tfauth_node_role{role="follower"} 0"#,
+            "tfauth_node_term 7",
+            "tfauth_node_applied_index 10",
+            r#"tfauth_node_log_fsync_seconds_bucket{le="0.0002"} 4"#,
+            r#"tfauth_node_log_fsync_seconds_bucket{le="+Inf"} 5"#,
+            "tfauth_node_log_fsync_seconds_sum 0.0015",
+            "tfauth_node_proposals_forwarded_total 2",
+        ] {
+            assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");
+        }
+    }
+}
