@@ -1,0 +1,24 @@
+//! The load balancer: takes TLS from clients, picks the least loaded ready node, repeats a request elsewhere when a node
+//! dies, and leaves without dropping anything.
+//!
+//! It holds no state that another balancer would need, and it decides nothing about accounts, passwords or tokens.
+//! `pool`, `flood` and the `admit`, `retry` and `route` parts of `proxy` are pure; everything else acts.
+
+pub mod cli;
+pub mod clock;
+pub mod cluster;
+pub mod config;
+pub mod drain;
+pub mod entropy;
+pub mod flood;
+pub mod front;
+pub mod limits;
+pub mod logging;
+pub mod metrics;
+pub mod ops;
+pub mod peer;
+pub mod pool;
+pub mod probe;
+pub mod proxy;
+pub mod serve;
+pub mod tls;

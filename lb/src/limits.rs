@@ -1,0 +1,94 @@
+//! Every bound of the load balancer in one place, with how they relate. Values only, no code.
+
+/// Most nodes in one configuration: a set of nodes is one 64-bit word.
+pub const NODES_MAX: usize = 64;
+/// Longest node or balancer name.
+pub const NAME_CHARS_MAX: usize = 40;
+/// Largest configuration, certificate or key file that is read.
+pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// Listening addresses of the front.
+pub const FRONT_LISTENERS_MAX: usize = 16;
+
+/// Times one client request is sent to a node, the first one included.
+pub const ATTEMPTS_PER_REQUEST_MAX: u32 = 8;
+/// Times a request is repeated after an answer that leaves its outcome open.
+pub const UNKNOWN_OUTCOME_RETRIES_MAX: u32 = 1;
+/// Less time than this to the deadline: not worth another attempt.
+pub const RETRY_REMAINING_MS_MIN: u64 = 50;
+/// Less time than this to the deadline: not worth repeating a request whose outcome is open.
+pub const UNKNOWN_RETRY_REMAINING_MS_MIN: u64 = 1_000;
+/// Pause before nodes that were tried are tried once more.
+pub const SECOND_ROUND_PAUSE_MS: u64 = 100;
+/// Requests that may wait for a usable node at the same time.
+pub const HELD_REQUESTS_MAX: u32 = 1_024;
+/// Seconds after which a client that got a 503 should come back.
+pub const UNAVAILABLE_RETRY_AFTER_SECONDS: u64 = 1;
+
+/// Longest request target, path and query together.
+pub const TARGET_BYTES_MAX: usize = 4_096;
+/// Time to receive a request body.
+pub const BODY_READ_MS_MAX: u64 = 10_000;
+/// Time between two reads of a request.
+pub const CLIENT_READ_MS_MAX: u64 = 10_000;
+/// Time to write a piece of an answer.
+pub const CLIENT_WRITE_MS_MAX: u64 = 30_000;
+/// Bytes of a refused body that are read so that the client can see the refusal.
+pub const REFUSED_BODY_DRAIN_BYTES_MAX: usize = 1024 * 1024;
+/// Time for the above.
+pub const REFUSED_BODY_DRAIN_MS_MAX: u64 = 1_000;
+/// Requests on one HTTP/1.1 connection.
+pub const REQUESTS_PER_CONNECTION_MAX: u32 = 10_000;
+/// Idle time of a client's connection; below what cloud balancers allow.
+pub const CLIENT_IDLE_SECONDS_MAX: u64 = 60;
+
+/// Failed probes in a row after which a node gets no requests.
+pub const PROBE_FAILURES_MAX: u32 = 2;
+/// Unanswered probes in a row after which a node is not even a last resort.
+pub const PROBE_SILENCES_MAX: u32 = 8;
+/// Probes on one connection.
+pub const PROBES_PER_CONNECTION_MAX: u32 = 10;
+/// Pause between probes while no node is ready.
+pub const PROBE_INTERVAL_UNREADY_MS: u64 = 100;
+/// Largest body of a probe's answer.
+pub const PROBE_BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// Gateway errors in a row after which a node is set aside.
+pub const EJECTION_ERRORS_MIN: u32 = 5;
+/// Time aside, times the number of ejections so far.
+pub const EJECTION_MS: u64 = 5_000;
+/// Longest time aside.
+pub const EJECTION_MS_MAX: u64 = 60_000;
+
+/// Idle connections to nodes that are kept.
+pub const NODE_CONNECTIONS_IDLE_MAX: usize = 512;
+/// Idle time of a connection to a node; nodes keep theirs for longer.
+pub const NODE_IDLE_SECONDS_MAX: u64 = 60;
+/// Time to write a request to a node.
+pub const NODE_WRITE_MS_MAX: u64 = 5_000;
+/// Silence on a connection to a node before the kernel asks whether it lives.
+pub const NODE_KEEPALIVE_IDLE_MS: u64 = 1_000;
+/// Questions of the kernel before it gives the connection up.
+pub const NODE_KEEPALIVE_PROBES_MAX: usize = 3;
+/// Time that sent data may stay unacknowledged by a node.
+pub const NODE_UNACKNOWLEDGED_MS_MAX: u64 = 3_000;
+
+/// Slots of each of the two rows of a flood limit.
+pub const FLOOD_SLOTS: usize = 1 << 15;
+
+/// Concurrent connections of the operations listener.
+pub const OPS_CONNECTIONS_MAX: usize = 64;
+/// Time for a request on the operations listener.
+pub const OPS_REQUEST_MS_MAX: u64 = 5_000;
+
+/// Time that connections get to close after the last request of a drain.
+pub const CLOSE_LINGER_MS: u64 = 200;
+
+const _: () = assert!(NODES_MAX <= 64);
+const _: () = assert!(PROBE_FAILURES_MAX < PROBE_SILENCES_MAX);
+const _: () = assert!(RETRY_REMAINING_MS_MIN < UNKNOWN_RETRY_REMAINING_MS_MIN);
+const _: () = assert!(EJECTION_MS <= EJECTION_MS_MAX);
+const _: () = assert!(FLOOD_SLOTS.is_power_of_two());
+const _: () = assert!(
+    auth_api::limits::BODY_BYTES_MAX <= 64 * 1024,
+    "the replay buffer of pingora holds 64 KiB"
+);

@@ -1,0 +1,72 @@
+//! How pingora reaches a node: address, the name that its certificate must carry, our certificate, and every timeout.
+//!
+//! Addresses only, never names (pingora resolves names by blocking), and never an empty name for the certificate (which
+//! would switch verification off).
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::protocols::TcpKeepalive;
+use pingora::protocols::tls::CaType;
+use pingora::upstreams::peer::{ALPN, HttpPeer, HttpUpstreamRequestPolicy};
+use pingora::utils::tls::{CertKey, WrappedX509, parse_x509};
+
+use crate::config::{Backend, NodeConfig, Timeouts};
+use crate::limits::{
+    NODE_IDLE_SECONDS_MAX, NODE_KEEPALIVE_IDLE_MS, NODE_KEEPALIVE_PROBES_MAX, NODE_UNACKNOWLEDGED_MS_MAX,
+    NODE_WRITE_MS_MAX,
+};
+
+/// Our certificate and the nodes' authorities, as pingora wants them.
+pub struct Trust {
+    identity: Arc<CertKey>,
+    authorities: Arc<CaType>,
+}
+
+impl Trust {
+    /// From checked configuration.
+    pub fn new(backend: &Backend) -> Self {
+        let chain = backend.chain.iter().map(|certificate| certificate.to_vec()).collect();
+        let authorities: Vec<WrappedX509> = backend
+            .authorities
+            .iter()
+            .map(|certificate| WrappedX509::new(certificate.to_vec(), parse_x509))
+            .collect();
+        Self {
+            identity: Arc::new(CertKey::new(chain, backend.key.secret_der().to_vec())),
+            authorities: authorities.into(),
+        }
+    }
+}
+
+/// The peer for a node; each request takes a copy and sets its own group and read timeout.
+pub fn template(node: &NodeConfig, trust: &Trust, timeouts: &Timeouts) -> HttpPeer {
+    let mut peer = HttpPeer::new_mtls(node.address, node.certificate_name(), Arc::clone(&trust.identity));
+    let options = &mut peer.options;
+    options.verify_cert = true;
+    options.verify_hostname = true;
+    options.ca = Some(Arc::clone(&trust.authorities));
+    options.alpn = ALPN::H1;
+    options.connection_timeout = Some(timeouts.connect);
+    options.total_connection_timeout = Some(timeouts.connect * 2);
+    options.read_timeout = Some(timeouts.one_try);
+    options.write_timeout = Some(Duration::from_millis(NODE_WRITE_MS_MAX));
+    options.idle_timeout = Some(Duration::from_secs(NODE_IDLE_SECONDS_MAX));
+    // A machine that died sends no reset: the kernel has to notice.
+    options.tcp_keepalive = Some(TcpKeepalive {
+        idle: Duration::from_millis(NODE_KEEPALIVE_IDLE_MS),
+        interval: Duration::from_millis(NODE_KEEPALIVE_IDLE_MS),
+        count: NODE_KEEPALIVE_PROBES_MAX,
+        user_timeout: Duration::from_millis(NODE_UNACKNOWLEDGED_MS_MAX),
+    });
+    options.http_upstream_request_policy = HttpUpstreamRequestPolicy::deny_upgrades();
+    peer
+}
+
+/// Keeps connections to one start of a node apart from those to the next.
+pub fn group_of(incarnation: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    incarnation.hash(&mut hasher);
+    hasher.finish()
+}

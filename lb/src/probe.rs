@@ -1,0 +1,153 @@
+//! Asks each node for its status, over the same mutual TLS that carries requests.
+//!
+//! It judges nothing: answers and failures go to `cluster`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use auth_api::{paths, status::NodeStatus};
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::ServerName;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+
+use crate::cluster::{Cluster, Node};
+use crate::config::Probe;
+use crate::entropy;
+use crate::limits::{PROBE_BODY_BYTES_MAX, PROBE_INTERVAL_UNREADY_MS, PROBES_PER_CONNECTION_MAX};
+use crate::pool::health::ProbeFailure;
+
+/// Probes one node for ever.
+pub async fn run(cluster: Arc<Cluster>, index: usize, tls: TlsConnector, timing: Probe) {
+    let Some(node) = cluster.nodes().get(index) else { return };
+    let mut prober = Prober {
+        node,
+        tls,
+        connection: None,
+        uses: 0,
+    };
+    loop {
+        match tokio::time::timeout(timing.timeout, prober.ask()).await {
+            Ok(Ok(status)) => cluster.probe_answered(index, status),
+            Ok(Err(failure)) => {
+                prober.connection = None;
+                cluster.probe_failed(index, failure);
+            }
+            Err(_elapsed) => {
+                prober.connection = None;
+                cluster.probe_failed(index, ProbeFailure::Silent);
+            }
+        }
+        let pause = if cluster.view().ready.is_empty() {
+            timing.interval.min(Duration::from_millis(PROBE_INTERVAL_UNREADY_MS))
+        } else {
+            timing.interval
+        };
+        tokio::select! {
+            () = tokio::time::sleep(jittered(pause, entropy::draw())) => {}
+            () = node.kick.notified() => {
+                // Many requests may fail in the same moment: one probe is enough for all of them.
+                tokio::time::sleep(timing.interval.min(Duration::from_millis(PROBE_INTERVAL_UNREADY_MS)) / 10).await;
+            }
+        }
+    }
+}
+
+/// Between 90 and 100 hundredths of `pause`, so that several balancers do not ask in step.
+fn jittered(pause: Duration, draw: u64) -> Duration {
+    let hundredths = 90 + u32::try_from(draw % 11).unwrap_or(0);
+    pause * hundredths / 100
+}
+
+struct Prober<'a> {
+    node: &'a Node,
+    tls: TlsConnector,
+    connection: Option<SendRequest<Empty<Bytes>>>,
+    uses: u32,
+}
+
+impl Prober<'_> {
+    async fn ask(&mut self) -> Result<NodeStatus, ProbeFailure> {
+        // Now and then a new connection, so that a node whose listener is gone does not live on in an old one.
+        let fresh = match self.connection.take() {
+            Some(connection) if self.uses < PROBES_PER_CONNECTION_MAX && !connection.is_closed() => Some(connection),
+            Some(_) | None => None,
+        };
+        let connection = match fresh {
+            Some(connection) => connection,
+            None => {
+                self.uses = 0;
+                self.connect().await?
+            }
+        };
+        self.uses += 1;
+        let connection = self.connection.insert(connection);
+        let status = request(connection, &self.node.config.certificate_name()).await?;
+        if status.name == self.node.config.name {
+            Ok(status)
+        } else {
+            tracing::warn!(
+                node = self.node.config.name,
+                answers_as = status.name,
+                "another node answers at the address of this one: check nodes.address"
+            );
+            Err(ProbeFailure::Broken)
+        }
+    }
+
+    async fn connect(&self) -> Result<SendRequest<Empty<Bytes>>, ProbeFailure> {
+        let stream = TcpStream::connect(self.node.config.address)
+            .await
+            .map_err(|_| ProbeFailure::Refused)?;
+        stream.set_nodelay(true).map_err(|_| ProbeFailure::Broken)?;
+        let name = ServerName::try_from(self.node.config.certificate_name()).map_err(|_| ProbeFailure::Broken)?;
+        let stream = self.tls.connect(name, stream).await.map_err(|error| {
+            tracing::warn!(node = self.node.config.name, %error, "no TLS with the node");
+            ProbeFailure::Broken
+        })?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|_| ProbeFailure::Broken)?;
+        // The task ends with the connection, which ends when its sender is dropped.
+        tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        Ok(sender)
+    }
+}
+
+async fn request(connection: &mut SendRequest<Empty<Bytes>>, host: &str) -> Result<NodeStatus, ProbeFailure> {
+    connection.ready().await.map_err(|_| ProbeFailure::Broken)?;
+    let request = Request::get(paths::INTERNAL_STATUS)
+        .header(header::HOST, host)
+        .body(Empty::new())
+        .map_err(|_| ProbeFailure::Broken)?;
+    let response = connection
+        .send_request(request)
+        .await
+        .map_err(|_| ProbeFailure::Broken)?;
+    if response.status() != StatusCode::OK {
+        return Err(ProbeFailure::Broken);
+    }
+    let body = Limited::new(response.into_body(), PROBE_BODY_BYTES_MAX);
+    let body = body.collect().await.map_err(|_| ProbeFailure::Broken)?.to_bytes();
+    serde_json::from_slice(&body).map_err(|_| ProbeFailure::Broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_only_shortens_and_by_a_tenth_at_most() {
+        let pause = Duration::from_millis(500);
+        for draw in 0..100 {
+            let jittered = jittered(pause, draw);
+            assert!(jittered <= pause && jittered >= pause * 9 / 10, "{jittered:?}");
+        }
+    }
+}

@@ -1,0 +1,309 @@
+//! The path of a request: take it in, pick a node, send it, and send it elsewhere when that node fails.
+//!
+//! Decisions live in `admit`, `retry`, `route` and `pool`; this file connects them with pingora's phases.
+
+pub mod admit;
+pub mod answer;
+mod choose;
+pub mod context;
+pub mod hygiene;
+mod intake;
+pub mod retry;
+pub mod route;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use auth_api::headers::NOT_EXECUTED;
+use http::{StatusCode, header};
+use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+use pingora::upstreams::peer::HttpPeer;
+use pingora::{Error, ErrorSource, ErrorType, Result};
+
+use answer::Answer;
+use context::Context;
+use hygiene::Introduction;
+use retry::{Cause, should_repeat};
+
+use crate::cluster::Cluster;
+use crate::config::{Config, HostList, StrictTransport, Timeouts};
+use crate::drain::Lifecycle;
+use crate::flood::{Flood, Rate};
+use crate::limits::UNAVAILABLE_RETRY_AFTER_SECONDS;
+use crate::metrics::Metrics;
+use crate::{clock, entropy};
+
+/// An answer of a node that is not passed on because another node gets the request.
+const NOT_PASSED_ON: &str = "answer not passed on";
+
+/// The proxy.
+pub struct Proxy {
+    cluster: Arc<Cluster>,
+    hosts: HostList,
+    timeouts: Timeouts,
+    requests: Flood,
+    logins: Flood,
+    lifecycle: Arc<Lifecycle>,
+    metrics: Arc<Metrics>,
+}
+
+impl Proxy {
+    /// A proxy to the nodes of `cluster`.
+    pub fn new(config: &Config, cluster: Arc<Cluster>, lifecycle: Arc<Lifecycle>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            cluster,
+            hosts: config.front.hosts.clone(),
+            timeouts: config.timeouts,
+            requests: Flood::new(Rate::new(config.limits.requests_per_second, 1_000_000)),
+            logins: Flood::new(Rate::new(config.limits.logins_per_minute, 60_000_000)),
+            lifecycle,
+            metrics,
+        }
+    }
+
+    /// Books a failed attempt and decides whether the request goes elsewhere.
+    fn after_failure(&self, session: &Session, context: &mut Context, cause: Cause) -> bool {
+        context.is_outcome_open |= cause.leaves_outcome_open() && context.operation.is_some();
+        let repeat = should_repeat(&context.situation(session, cause));
+        if repeat {
+            context.open_outcome_retries += u32::from(cause == Cause::OpenOutcome);
+            self.metrics.retried(cause);
+            tracing::info!(
+                request_id = context.id.as_str(),
+                node = context.node_name(),
+                cause = cause.label(),
+                attempts = context.attempts,
+                "request goes to another node"
+            );
+        }
+        repeat
+    }
+
+    fn node_failed(&self, context: &Context) {
+        if let Some(lease) = &context.lease
+            && self.cluster.request_failed(lease.index())
+        {
+            self.metrics.ejected(context.node_name());
+        }
+    }
+
+    /// The sentence for a request that no node answered.
+    fn unavailable(context: &Context) -> Answer {
+        let detail = if context.is_outcome_open {
+            "The outcome of this request is not known yet. Look before you repeat it."
+        } else {
+            "The service is not available at the moment. Nothing was changed."
+        };
+        Answer::new(StatusCode::SERVICE_UNAVAILABLE, detail).after(UNAVAILABLE_RETRY_AFTER_SECONDS)
+    }
+
+    fn answer_to(context: &Context, error: &Error) -> Option<Answer> {
+        match error.esource() {
+            ErrorSource::Downstream => {
+                let is_gone = matches!(
+                    error.etype(),
+                    ErrorType::WriteError
+                        | ErrorType::ReadError
+                        | ErrorType::ConnectionClosed
+                        | ErrorType::WriteTimedout
+                        | ErrorType::H2Error
+                );
+                (!is_gone).then_some(admit::bad("The request is malformed."))
+            }
+            ErrorSource::Upstream | ErrorSource::Internal | ErrorSource::Unset => Some(Self::unavailable(context)),
+        }
+    }
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Context;
+
+    fn new_ctx(&self) -> Context {
+        Context::new(self.timeouts.request, self.lifecycle.enter())
+    }
+
+    async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
+        let Err(answer) = self.take_in(session, context).await else {
+            return Ok(false);
+        };
+        // A client that is gone cannot be told.
+        let _ = answer.send(session, &context.id, context.strict_transport).await;
+        if answer.status == StatusCode::PAYLOAD_TOO_LARGE {
+            intake::drain_refused_body(session).await;
+        }
+        Ok(true)
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
+        let _ = session;
+        context.told_cause = None;
+        self.choose(context).await
+    }
+
+    async fn upstream_request_filter(
+        &self,
+        _session: &mut Session,
+        request: &mut RequestHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        let introduction = Introduction {
+            id: &context.id,
+            operation: context.operation.as_ref(),
+            client: context.client,
+            span: entropy::draw(),
+            body_bytes: context.body_bytes,
+        };
+        hygiene::introduce(request, &introduction)
+    }
+
+    async fn upstream_response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        context: &mut Context,
+    ) -> Result<()> {
+        if response.status.is_informational() {
+            return Ok(());
+        }
+        let cause = match response.status {
+            StatusCode::SERVICE_UNAVAILABLE if response.headers.contains_key(NOT_EXECUTED) => Some(Cause::NotExecuted),
+            StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                self.node_failed(context);
+                Some(Cause::OpenOutcome)
+            }
+            _ => None,
+        };
+        match cause {
+            Some(cause) if self.after_failure(session, context, cause) => {
+                context.told_cause = Some(cause);
+                let mut error = Error::explain(ErrorType::new(NOT_PASSED_ON), cause.label()).into_up();
+                error.set_retry(true);
+                return Err(error);
+            }
+            Some(_) => {
+                response.insert_header(header::RETRY_AFTER, UNAVAILABLE_RETRY_AFTER_SECONDS)?;
+            }
+            None => {
+                if let Some(lease) = &context.lease {
+                    self.cluster.request_answered(lease.index());
+                }
+            }
+        }
+        hygiene::present(
+            response,
+            &context.id,
+            context.strict_transport.unwrap_or(StrictTransport::Silent),
+        )
+    }
+
+    fn fail_to_connect(
+        &self,
+        session: &mut Session,
+        _peer: &HttpPeer,
+        context: &mut Context,
+        mut error: Box<Error>,
+    ) -> Box<Error> {
+        if matches!(error.etype(), ErrorType::ConnectRefused | ErrorType::ConnectNoRoute) {
+            if let Some(lease) = &context.lease {
+                self.cluster.refused(lease.index());
+            }
+        } else {
+            self.node_failed(context);
+        }
+        let repeat = self.after_failure(session, context, Cause::Connect);
+        error.set_retry(repeat);
+        error
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        mut error: Box<Error>,
+        context: &mut Context,
+        _client_reused: bool,
+    ) -> Box<Error> {
+        if context.told_cause.take().is_some() {
+            // Decided when the answer came.
+            error.set_retry(true);
+            return error;
+        }
+        let cause = cause_of(&error);
+        if matches!(cause, Cause::Broken | Cause::Silent) {
+            self.node_failed(context);
+        }
+        let repeat = self.after_failure(session, context, cause);
+        error.set_retry(repeat);
+        error
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
+        let answer = Self::answer_to(context, error);
+        if let Some(answer) = answer {
+            let _ = answer.send(session, &context.id, context.strict_transport).await;
+        }
+        FailToProxy {
+            error_code: answer.map_or(0, |answer| answer.status.as_u16()),
+            can_reuse_downstream: false,
+        }
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
+        let status = session.response_written().map_or(0, |head| head.status.as_u16());
+        let took = clock::now().saturating_duration_since(context.started);
+        self.metrics.answered(context.route, status, context.node_name(), took);
+        tracing::info!(
+            target: "access",
+            request_id = context.id.as_str(),
+            method = session.req_header().method.as_str(),
+            route = context.route.label(),
+            status,
+            node = context.node_name(),
+            attempts = context.attempts,
+            duration_ms = took.as_secs_f64() * 1_000.0,
+            error = error.map(|error| error.etype().as_str()),
+            "request"
+        );
+        context.lease = None;
+    }
+
+    /// The access line tells the outcome; pingora's own line would name the path with its query.
+    fn suppress_error_log(&self, _session: &Session, _context: &Context, _error: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _context: &Context,
+        _error: &Error,
+        _why: ProxyWarnLogContext,
+    ) -> bool {
+        true
+    }
+
+    fn request_summary(&self, session: &Session, context: &Context) -> String {
+        format!(
+            "{} {} {}",
+            session.req_header().method,
+            context.route.label(),
+            context.id
+        )
+    }
+}
+
+/// Whose fault an error after the connection was made is.
+fn cause_of(error: &Error) -> Cause {
+    match error.esource() {
+        ErrorSource::Downstream => Cause::Client,
+        ErrorSource::Upstream if matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {
+            Cause::Silent
+        }
+        ErrorSource::Upstream => Cause::Broken,
+        // The pipe between both halves of a request breaks when the node's half ends first.
+        ErrorSource::Internal | ErrorSource::Unset if *error.etype() == ErrorType::InternalError => Cause::Broken,
+        ErrorSource::Internal | ErrorSource::Unset => Cause::Internal,
+    }
+}

@@ -1,0 +1,176 @@
+//! Which requests are let in at all: method, target, host and framing. Pure: it reads a request and answers yes or why not.
+//!
+//! What two programs could read differently is refused here, so that no node ever has to guess.
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+
+use super::answer::Answer;
+use crate::config::HostList;
+use crate::config::StrictTransport;
+use crate::limits::TARGET_BYTES_MAX;
+
+/// The parts of a request that decide.
+pub struct Candidate<'a> {
+    /// Method.
+    pub method: &'a Method,
+    /// Version.
+    pub version: Version,
+    /// The request target as it was sent.
+    pub target: &'a [u8],
+    /// Authority of the URI: HTTP/2 has it there.
+    pub authority: Option<&'a str>,
+    /// Headers after parsing.
+    pub headers: &'a HeaderMap,
+}
+
+/// What is known of a request that was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admitted {
+    /// May change something.
+    pub is_mutating: bool,
+    /// Whether strict transport security may be announced.
+    pub strict_transport: StrictTransport,
+}
+
+/// Lets a request in, or says why not.
+///
+/// # Errors
+/// The answer for the client.
+pub fn admit(candidate: &Candidate<'_>, hosts: &HostList) -> Result<Admitted, Answer> {
+    let is_mutating = method(candidate.method)?;
+    target(candidate.target)?;
+    let strict_transport = host(candidate, hosts)?;
+    framing(candidate)?;
+    Ok(Admitted {
+        is_mutating,
+        strict_transport,
+    })
+}
+
+fn method(method: &Method) -> Result<bool, Answer> {
+    if [Method::GET, Method::HEAD].contains(method) {
+        Ok(false)
+    } else if [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method) {
+        Ok(true)
+    } else {
+        Err(Answer::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed."))
+    }
+}
+
+fn host(candidate: &Candidate<'_>, hosts: &HostList) -> Result<StrictTransport, Answer> {
+    let mut sent = candidate.headers.get_all(header::HOST).iter();
+    let (first, second) = (sent.next(), sent.next());
+    if second.is_some() {
+        return Err(bad("More than one Host."));
+    }
+    let named = match (candidate.authority, first) {
+        (Some(authority), _) => authority,
+        (None, Some(host)) => host.to_str().map_err(|_| bad("Host is not readable."))?,
+        (None, None) => return Err(bad("Host is missing.")),
+    };
+    hosts.accepts(named).ok_or(Answer::new(
+        StatusCode::MISDIRECTED_REQUEST,
+        "This host name is not served here.",
+    ))
+}
+
+/// Origin form only, and nothing in it that two programs could resolve to different paths.
+fn target(target: &[u8]) -> Result<(), Answer> {
+    if target.len() > TARGET_BYTES_MAX {
+        return Err(Answer::new(StatusCode::URI_TOO_LONG, "The address is too long."));
+    }
+    if target.first() != Some(&b'/') || !target.iter().all(|byte| byte.is_ascii_graphic()) {
+        return Err(bad("The address is malformed."));
+    }
+    let path = target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    if path.iter().any(|byte| matches!(byte, b'\\' | b'#')) {
+        return Err(bad("The address is malformed."));
+    }
+    let decoded = decode(path).ok_or_else(|| bad("The address is malformed."))?;
+    let mut segments = decoded.split(|byte| *byte == b'/').skip(1).peekable();
+    if segments.peek().is_some_and(|first| is_internal(first)) {
+        return Err(Answer::new(StatusCode::NOT_FOUND, "Not found."));
+    }
+    while let Some(segment) = segments.next() {
+        let is_dots = segment == b"." || segment == b"..";
+        if is_dots || (segment.is_empty() && segments.peek().is_some()) {
+            return Err(bad("The address is malformed."));
+        }
+    }
+    Ok(())
+}
+
+/// Decodes a path once; none for bad escapes, and for escapes that hide a separator or a control character.
+fn decode(path: &[u8]) -> Option<Vec<u8>> {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path.iter();
+    while let Some(byte) = rest.next() {
+        if *byte != b'%' {
+            decoded.push(*byte);
+            continue;
+        }
+        let (high, low) = (hex(*rest.next()?)?, hex(*rest.next()?)?);
+        let escaped = high << 4 | low;
+        if matches!(escaped, b'/' | b'\\') || escaped.is_ascii_control() {
+            return None;
+        }
+        decoded.push(escaped);
+    }
+    Some(decoded)
+}
+
+fn hex(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// What is between the load balancer and the nodes only.
+fn is_internal(segment: &[u8]) -> bool {
+    [auth_api::paths::INTERNAL_PREFIX, auth_api::paths::METRICS, "/raft"]
+        .iter()
+        .any(|path| segment.eq_ignore_ascii_case(path.trim_start_matches('/').as_bytes()))
+}
+
+fn framing(candidate: &Candidate<'_>) -> Result<(), Answer> {
+    let headers = candidate.headers;
+    if headers.contains_key(header::UPGRADE) {
+        return Err(bad("Upgrade is not offered."));
+    }
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    if lengths.next().is_some_and(|length| !is_decimal(length)) || lengths.next().is_some() {
+        return Err(bad("Content-Length is malformed."));
+    }
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => Ok(()),
+        (Some(coding), None)
+            if coding.as_bytes().eq_ignore_ascii_case(b"chunked")
+                && candidate.version == Version::HTTP_11
+                && !headers.contains_key(header::CONTENT_LENGTH) =>
+        {
+            Ok(())
+        }
+        (Some(_), _) => Err(bad("Transfer-Encoding is malformed.")),
+    }
+}
+
+fn is_decimal(value: &HeaderValue) -> bool {
+    let digits = value.as_bytes();
+    !digits.is_empty() && digits.len() <= 18 && digits.iter().all(u8::is_ascii_digit)
+}
+
+/// Whether a raw HTTP/1 header section names `Content-Length`. The parser drops it next to `Transfer-Encoding`, but a
+/// request with both is an attempt at smuggling.
+pub fn raw_names_content_length(raw: &[u8]) -> bool {
+    raw.split(|byte| *byte == b'\n')
+        .filter_map(|line| line.split(|byte| *byte == b':').next())
+        .any(|name| name.trim_ascii().eq_ignore_ascii_case(b"content-length"))
+}
+
+/// A 400 with a reason.
+pub fn bad(detail: &'static str) -> Answer {
+    Answer::new(StatusCode::BAD_REQUEST, detail)
+}
+
+#[cfg(test)]
+#[path = "admit_tests.rs"]
+mod tests;

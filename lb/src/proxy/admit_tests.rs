@@ -1,0 +1,166 @@
+//! What is let in, and what is not.
+
+use super::*;
+
+fn hosts() -> HostList {
+    HostList::parse(&["auth.example.com".to_string()]).expect("a host name")
+}
+
+fn status_of(method: Method, target: &str, headers: &[(header::HeaderName, &str)]) -> u16 {
+    let mut map: HeaderMap = [(header::HOST, HeaderValue::from_static("auth.example.com"))]
+        .into_iter()
+        .collect();
+    for (name, value) in headers {
+        map.append(name, HeaderValue::from_str(value).expect("a header value"));
+    }
+    let candidate = Candidate {
+        method: &method,
+        version: Version::HTTP_11,
+        target: target.as_bytes(),
+        authority: None,
+        headers: &map,
+    };
+    admit(&candidate, &hosts()).map_or_else(|answer| answer.status.as_u16(), |_| 200)
+}
+
+fn status_of_target(target: &str) -> u16 {
+    status_of(Method::GET, target, &[])
+}
+
+#[test]
+fn ordinary_addresses_are_let_in() {
+    for target in [
+        "/",
+        "/login",
+        "/login/",
+        "/api/v1/user/a%40b.example",
+        "/a.b/..c/...",
+        "/x?next=//y/../%2f",
+        "/%7Eada",
+    ] {
+        assert_eq!(status_of_target(target), 200, "{target}");
+    }
+}
+
+#[test]
+fn addresses_that_could_be_read_in_two_ways_are_refused() {
+    for target in [
+        "",
+        "*",
+        "login",
+        "http://auth.example.com/",
+        "//",
+        "/a//b",
+        "/.",
+        "/..",
+        "/a/../b",
+        "/a/%2e%2E/b",
+        "/%2e",
+        "/a%2fb",
+        "/a%5cb",
+        "/a\\b",
+        "/a%00b",
+        "/a%0d%0ab",
+        "/a%",
+        "/a%g0",
+        "/a#b",
+        "/a b",
+        "/\u{e9}",
+    ] {
+        assert_eq!(status_of_target(target), 400, "{target}");
+    }
+    assert_eq!(status_of_target(&format!("/{}", "a".repeat(TARGET_BYTES_MAX))), 414);
+}
+
+#[test]
+fn internal_paths_do_not_exist() {
+    for target in [
+        "/internal",
+        "/internal/v1/status",
+        "/INTERNAL/x",
+        "/%69nternal/v1/status",
+        "/metrics",
+        "/metrics?x",
+        "/raft/append",
+    ] {
+        assert_eq!(status_of_target(target), 404, "{target}");
+    }
+    assert_eq!(status_of_target("/internals"), 200);
+}
+
+#[test]
+fn only_listed_methods_are_let_in() {
+    for method in [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+    ] {
+        assert_eq!(status_of(method.clone(), "/", &[]), 200, "{method}");
+    }
+    for method in ["OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get"] {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method token");
+        assert_eq!(status_of(method.clone(), "/", &[]), 405, "{method}");
+    }
+}
+
+#[test]
+fn se_12_ambiguous_framing_is_refused() {
+    let framings: [&[(header::HeaderName, &str)]; 9] = [
+        &[(header::CONTENT_LENGTH, "4"), (header::CONTENT_LENGTH, "4")],
+        &[(header::CONTENT_LENGTH, "4, 4")],
+        &[(header::CONTENT_LENGTH, "+4")],
+        &[(header::CONTENT_LENGTH, "")],
+        &[(header::TRANSFER_ENCODING, "chunked"), (header::CONTENT_LENGTH, "4")],
+        &[(header::TRANSFER_ENCODING, "gzip, chunked")],
+        &[
+            (header::TRANSFER_ENCODING, "chunked"),
+            (header::TRANSFER_ENCODING, "chunked"),
+        ],
+        &[(header::TRANSFER_ENCODING, "xchunked")],
+        &[(header::UPGRADE, "websocket")],
+    ];
+    for headers in framings {
+        assert_eq!(status_of(Method::POST, "/", headers), 400, "{headers:?}");
+    }
+    assert_eq!(
+        status_of(Method::POST, "/", &[(header::TRANSFER_ENCODING, "Chunked")]),
+        200
+    );
+}
+
+#[test]
+fn the_host_must_be_one_of_ours_and_given_once() {
+    let status = |headers: &[&str], authority: Option<&str>| {
+        let map: HeaderMap = headers
+            .iter()
+            .map(|host| (header::HOST, HeaderValue::from_str(host).expect("a header value")))
+            .collect();
+        let candidate = Candidate {
+            method: &Method::GET,
+            version: Version::HTTP_11,
+            target: b"/",
+            authority,
+            headers: &map,
+        };
+        admit(&candidate, &hosts()).map_or_else(|answer| answer.status.as_u16(), |_| 200)
+    };
+    assert_eq!(status(&["auth.example.com:8443"], None), 200);
+    assert_eq!(status(&[], Some("auth.example.com")), 200);
+    assert_eq!(status(&["evil.example.com"], None), 421);
+    assert_eq!(status(&[], Some("evil.example.com")), 421);
+    assert_eq!(status(&[], None), 400);
+    assert_eq!(status(&["auth.example.com", "auth.example.com"], None), 400);
+}
+
+#[test]
+fn a_raw_content_length_is_found_however_it_is_written() {
+    assert!(raw_names_content_length(
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\ncontent-LENGTH: 3\r\n\r\n"
+    ));
+    assert!(!raw_names_content_length(
+        b"POST / HTTP/1.1\r\nX-Content-Length: 3\r\n\r\n"
+    ));
+}

@@ -1,0 +1,101 @@
+//! What is remembered about one request while it is worked on. Data and small questions about it; no decisions.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use pingora::proxy::Session;
+
+use super::retry::{Cause, Situation};
+use super::route::RouteClass;
+use crate::cluster::Lease;
+use crate::config::StrictTransport;
+use crate::drain::Presence;
+use crate::entropy::HexId;
+use crate::pool::NodeSet;
+use crate::{clock, entropy};
+
+/// One request.
+pub struct Context {
+    /// Id in every log.
+    pub id: HexId,
+    /// Id of the operation, the same at every attempt; on mutating requests only.
+    pub operation: Option<HexId>,
+    /// When it came.
+    pub started: Instant,
+    /// When it must be answered.
+    pub deadline: Instant,
+    /// Class.
+    pub route: RouteClass,
+    /// Address of the client.
+    pub client: Option<IpAddr>,
+    /// Whether strict transport security may be announced; unknown until the host is known.
+    pub strict_transport: Option<StrictTransport>,
+    /// Bytes of the body, which are all here before a node is picked.
+    pub body_bytes: usize,
+    /// Nodes that it was sent to.
+    pub tried: NodeSet,
+    /// Times it was sent.
+    pub attempts: u32,
+    /// Times it was sent again after an open outcome.
+    pub open_outcome_retries: u32,
+    /// A node may have done what was asked, though no answer came.
+    pub is_outcome_open: bool,
+    /// The node that works on it.
+    pub lease: Option<Lease>,
+    /// Why the last attempt failed, when the answer itself told.
+    pub told_cause: Option<Cause>,
+    /// Keeps a drain waiting.
+    _presence: Presence,
+}
+
+impl Context {
+    /// A request that came now.
+    pub fn new(request_timeout: Duration, presence: Presence) -> Self {
+        let started = clock::now();
+        Self {
+            id: entropy::id(),
+            operation: None,
+            started,
+            deadline: started + request_timeout,
+            route: RouteClass::Refused,
+            client: None,
+            strict_transport: None,
+            body_bytes: 0,
+            tried: NodeSet::EMPTY,
+            attempts: 0,
+            open_outcome_retries: 0,
+            is_outcome_open: false,
+            lease: None,
+            told_cause: None,
+            _presence: presence,
+        }
+    }
+
+    /// Time to the deadline.
+    pub fn remaining(&self) -> Duration {
+        self.deadline.saturating_duration_since(clock::now())
+    }
+
+    /// Name of the node that works on it or did last.
+    pub fn node_name(&self) -> &str {
+        self.lease
+            .as_ref()
+            .and_then(Lease::node)
+            .map_or("", |node| &node.config.name)
+    }
+
+    /// The situation after an attempt failed.
+    pub fn situation(&self, session: &Session, cause: Cause) -> Situation {
+        let answer_begun = session
+            .response_written()
+            .is_some_and(|head| !head.status.is_informational());
+        Situation {
+            cause,
+            answer_begun,
+            is_replayable: !session.as_downstream().retry_buffer_truncated(),
+            attempts: self.attempts,
+            open_outcome_retries: self.open_outcome_retries,
+            remaining: self.remaining(),
+        }
+    }
+}

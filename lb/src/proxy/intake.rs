@@ -1,0 +1,151 @@
+//! Takes a request in: flood limits, admission, and the whole body before any node is picked.
+//!
+//! A node therefore never waits for a slow client, and every attempt sends exactly the same bytes.
+
+use std::time::Duration;
+
+use auth_api::limits::BODY_BYTES_MAX;
+use http::{StatusCode, Version, header};
+use pingora::proxy::Session;
+use tokio::time::timeout;
+
+use super::Proxy;
+use super::admit::{Admitted, Candidate, admit, bad, raw_names_content_length};
+use super::answer::Answer;
+use super::context::Context;
+use super::route::RouteClass;
+use crate::limits::{
+    BODY_READ_MS_MAX, CLIENT_IDLE_SECONDS_MAX, CLIENT_READ_MS_MAX, CLIENT_WRITE_MS_MAX, REFUSED_BODY_DRAIN_BYTES_MAX,
+    REFUSED_BODY_DRAIN_MS_MAX,
+};
+use crate::{clock, entropy};
+
+const TOO_LARGE: Answer = Answer::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 64 KiB.");
+const TOO_MANY: Answer = Answer::new(StatusCode::TOO_MANY_REQUESTS, "Too many requests from this address.");
+
+impl Proxy {
+    /// Does everything that comes before a node is picked.
+    ///
+    /// # Errors
+    /// The answer for a request that is not let in.
+    pub(super) async fn take_in(&self, session: &mut Session, context: &mut Context) -> Result<(), Answer> {
+        context.client = session
+            .client_addr()
+            .and_then(|address| address.as_inet())
+            .map(|address| address.ip());
+        if let Some(client) = context.client {
+            self.requests
+                .admit(client, clock::now_us())
+                .map_err(|seconds| self.flooded("requests", seconds))?;
+        }
+        let admitted = self.look_at(session)?;
+        context.strict_transport = Some(admitted.strict_transport);
+        context.route = RouteClass::of(&session.req_header().method, session.req_header().uri.path());
+        if let (RouteClass::Login, Some(client)) = (context.route, context.client) {
+            self.logins
+                .admit(client, clock::now_us())
+                .map_err(|seconds| self.flooded("logins", seconds))?;
+        }
+        if admitted.is_mutating {
+            context.operation = Some(entropy::id());
+            // A closed tab must not cut a change off in the middle.
+            session.set_abort_on_close(false);
+        }
+        self.prepare_connection(session);
+        context.body_bytes = read_body(session).await?;
+        Ok(())
+    }
+
+    fn flooded(&self, limit: &'static str, seconds: u64) -> Answer {
+        self.metrics.rate_limited(limit);
+        TOO_MANY.after(seconds)
+    }
+
+    fn look_at(&self, session: &Session) -> Result<Admitted, Answer> {
+        let head = session.req_header();
+        let admitted = admit(
+            &Candidate {
+                method: &head.method,
+                version: head.version,
+                target: head.raw_path(),
+                authority: head.uri.authority().map(http::uri::Authority::as_str),
+                headers: &head.headers,
+            },
+            &self.hosts,
+        )?;
+        let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
+        if is_chunked && raw_names_content_length(&session.to_h1_raw()) {
+            return Err(bad("Content-Length and Transfer-Encoding do not go together."));
+        }
+        Ok(admitted)
+    }
+
+    fn prepare_connection(&self, session: &mut Session) {
+        session.set_read_timeout(Some(Duration::from_millis(CLIENT_READ_MS_MAX)));
+        session.set_write_timeout(Some(Duration::from_millis(CLIENT_WRITE_MS_MAX)));
+        let may_stay = !self.lifecycle.is_draining() && session.req_header().version != Version::HTTP_10;
+        let keepalive = session.get_keepalive().filter(|_| may_stay);
+        session.set_keepalive(keepalive.map(|_unbounded| CLIENT_IDLE_SECONDS_MAX));
+    }
+}
+
+/// Reads the whole body into the replay buffer of the session, and tells its length.
+async fn read_body(session: &mut Session) -> Result<usize, Answer> {
+    let announced = session
+        .req_header()
+        .headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok())
+        .and_then(|length| length.parse::<usize>().ok());
+    if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
+        return Err(TOO_LARGE);
+    }
+    match session.req_header().headers.get(header::EXPECT) {
+        None => {}
+        Some(expected) if expected.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+            session
+                .write_continue_response()
+                .await
+                .map_err(|_| bad("The connection broke."))?;
+        }
+        Some(_) => {
+            return Err(Answer::new(
+                StatusCode::EXPECTATION_FAILED,
+                "This expectation cannot be met.",
+            ));
+        }
+    }
+    session.as_downstream_mut().enable_retry_buffering();
+    let reading = async {
+        let mut total = 0usize;
+        while let Some(piece) = session
+            .read_request_body()
+            .await
+            .map_err(|_| bad("The body is malformed."))?
+        {
+            total = total.saturating_add(piece.len());
+            if total > BODY_BYTES_MAX {
+                return Err(TOO_LARGE);
+            }
+        }
+        Ok(total)
+    };
+    let slow = Answer::new(StatusCode::REQUEST_TIMEOUT, "The body took too long.");
+    timeout(Duration::from_millis(BODY_READ_MS_MAX), reading)
+        .await
+        .unwrap_or(Err(slow))
+}
+
+/// Reads some more of a refused body: a client that is still sending would otherwise see a reset, not the refusal.
+pub(super) async fn drain_refused_body(session: &mut Session) {
+    let draining = async {
+        let mut total = 0usize;
+        while total < REFUSED_BODY_DRAIN_BYTES_MAX {
+            match session.read_request_body().await {
+                Ok(Some(piece)) => total += piece.len(),
+                Ok(None) | Err(_) => break,
+            }
+        }
+    };
+    let _ = timeout(Duration::from_millis(REFUSED_BODY_DRAIN_MS_MAX), draining).await;
+}
