@@ -105,13 +105,18 @@ impl Entry {
     /// # Errors
     /// [`Fault::Entry`] for anything that this version does not understand whole.
     pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
-        let (header, body) =
-            bytes.split_first_chunk::<HEADER_BYTES>().ok_or_else(|| Fault::Entry("shorter than its header".into()))?;
+        let (header, body) = bytes
+            .split_first_chunk::<HEADER_BYTES>()
+            .ok_or_else(|| Fault::Entry("shorter than its header".into()))?;
         let [format, id_high, id_low, version, rest @ ..] = header;
         if (*format, *version) != (FORMAT, COMMAND_VERSION) {
-            return Err(Fault::Entry(format!("format {format}, command version {version} are not known")));
+            return Err(Fault::Entry(format!(
+                "format {format}, command version {version} are not known"
+            )));
         }
-        let (request_id, at) = rest.split_first_chunk::<16>().ok_or_else(|| Fault::Entry("header".into()))?;
+        let (request_id, at) = rest
+            .split_first_chunk::<16>()
+            .ok_or_else(|| Fault::Entry("header".into()))?;
         let at = <[u8; 8]>::try_from(at).map_err(|_| Fault::Entry("header".into()))?;
         let mut decoder = minicbor::Decoder::new(body);
         let client = decoder.decode().map_err(|e| Fault::Entry(e.to_string()))?;
@@ -119,6 +124,11 @@ impl Entry {
         if decoder.position() != body.len() {
             return Err(Fault::Entry("bytes after its end".into()));
         }
-        Ok(Self { request_id: RequestId(*request_id), at: Timestamp(u64::from_be_bytes(at)), client, command })
+        Ok(Self {
+            request_id: RequestId(*request_id),
+            at: Timestamp(u64::from_be_bytes(at)),
+            client,
+            command,
+        })
     }
 }

@@ -14,7 +14,9 @@ pub enum Fault {
     #[error("entry cannot be decoded: {0}; this node is older than the one that wrote it, or the log is damaged")]
     Entry(String),
     /// A row's bytes do not decode.
-    #[error("row of table {table} cannot be decoded: {reason}; this node is older than the data, or the data is damaged")]
+    #[error(
+        "row of table {table} cannot be decoded: {reason}; this node is older than the data, or the data is damaged"
+    )]
     Row {
         /// Name of the table.
         table: &'static str,

@@ -22,6 +22,8 @@ pub const DEDUP_SECONDS: u64 = 600;
 pub const UNKNOWN_NAMES_MAX: u64 = 65_536;
 /// How long failures of a name without an account are remembered, in seconds.
 pub const UNKNOWN_NAME_SECONDS: u64 = 2 * DELAY_SECONDS_MAX;
+/// How long the owner of an address is not told again that somebody tried to register with it, in seconds (TH-9).
+pub const ADDRESS_NOTICE_SECONDS: u64 = 3600;
 /// Due rows that one entry removes at most, so that no entry is slow.
 pub const EXPIRED_ROWS_PER_ENTRY_MAX: usize = 16;
 /// Longest user name, in characters.
@@ -37,9 +39,15 @@ pub const PASSWORD_BYTES_MAX: usize = 1024;
 /// Length of a TOTP step, in seconds (RFC 6238).
 pub const TOTP_STEP_SECONDS: u64 = 30;
 
-const _: () = assert!(PENDING_FACTOR_SECONDS <= 600, "NIST SP 800-63B 4.1.2.1: a binding code lives at most ten minutes");
+const _: () = assert!(
+    PENDING_FACTOR_SECONDS <= 600,
+    "NIST SP 800-63B 4.1.2.1: a binding code lives at most ten minutes"
+);
 const _: () = assert!(FACTOR_FAILURES_MAX <= 100, "NIST SP 800-63B 3.2.2");
 const _: () = assert!(FREE_FAILURES_MAX < FACTOR_FAILURES_MAX);
 const _: () = assert!(REFRESH_GRACE_SECONDS < DEDUP_SECONDS);
-const _: () = assert!(UNKNOWN_NAME_SECONDS >= DELAY_SECONDS_MAX, "a delay must not be forgotten before it ends");
+const _: () = assert!(
+    UNKNOWN_NAME_SECONDS >= DELAY_SECONDS_MAX,
+    "a delay must not be forgotten before it ends"
+);
 const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_MAX && PASSWORD_CHARS_MAX <= PASSWORD_BYTES_MAX);

@@ -35,7 +35,9 @@ pub fn account_by_username(tables: &impl TablesRead, username_key: &str) -> Resu
     let id: Option<AccountId> = get(tables, Table::Usernames, username_key.as_bytes())?;
     match id {
         None => Ok(None),
-        Some(id) => account(tables, id)?.ok_or(Fault::Invariant("a user name points to no account")).map(Some),
+        Some(id) => account(tables, id)?
+            .ok_or(Fault::Invariant("a user name points to no account"))
+            .map(Some),
     }
 }
 
@@ -91,8 +93,10 @@ pub fn unknown_name(tables: &impl TablesRead, name: NameMac) -> Result<Throttle,
 /// See [`account`].
 pub fn signing_keys(tables: &impl TablesRead) -> Result<Vec<SigningKey>, Fault> {
     let rows = tables.range(Table::SigningKeys, &[], &[0xff; 64], SIGNING_KEYS_MAX)?;
-    let mut keys: Vec<SigningKey> =
-        rows.iter().map(|(_, row)| decode_row(Table::SigningKeys, row)).collect::<Result<_, _>>()?;
+    let mut keys: Vec<SigningKey> = rows
+        .iter()
+        .map(|(_, row)| decode_row(Table::SigningKeys, row))
+        .collect::<Result<_, _>>()?;
     keys.sort_by(|a, b| (a.installed_at, &a.kid).cmp(&(b.installed_at, &b.kid)));
     Ok(keys)
 }

@@ -1,6 +1,7 @@
 //! Session families. No token is stored: a family remembers which generation of its refresh token is live.
 
 use crate::ids::{AccountId, SessionId};
+use crate::reply::SessionGrant;
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -34,6 +35,19 @@ pub struct Session {
 }
 
 impl Session {
+    /// What the tokens of the live generation are made from: the same bytes, whenever it is asked.
+    #[must_use]
+    pub fn grant(&self) -> SessionGrant {
+        SessionGrant {
+            session: self.id,
+            account: self.account,
+            generation: self.generation,
+            issued_at: self.rotated_at,
+            auth_time: self.auth_time,
+            expires_at: self.expires_at,
+        }
+    }
+
     /// Whether tokens of this family are good at `now`.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {

@@ -19,7 +19,10 @@ impl Throttle {
     /// Charges a failure.
     #[must_use]
     pub fn charged(self, now: Timestamp) -> Self {
-        Self { failures: self.failures.saturating_add(1), last_failure_at: now }
+        Self {
+            failures: self.failures.saturating_add(1),
+            last_failure_at: now,
+        }
     }
 
     /// Until when guesses are refused without being looked at, if they are at `now`.
@@ -34,7 +37,9 @@ impl Throttle {
 fn delay_seconds(failures: u32) -> u64 {
     match failures.checked_sub(FREE_FAILURES_MAX + 1) {
         None => 0,
-        Some(over) => FIRST_DELAY_SECONDS.checked_shl(over.min(32)).map_or(DELAY_SECONDS_MAX, |s| s.min(DELAY_SECONDS_MAX)),
+        Some(over) => FIRST_DELAY_SECONDS
+            .checked_shl(over.min(32))
+            .map_or(DELAY_SECONDS_MAX, |s| s.min(DELAY_SECONDS_MAX)),
     }
 }
 
@@ -45,14 +50,20 @@ mod tests {
     #[test]
     fn th_2_delay_is_free_then_doubles_to_an_hour() {
         let delays: Vec<u64> = (0..16).map(delay_seconds).collect();
-        assert_eq!(delays, [0, 0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600]);
+        assert_eq!(
+            delays,
+            [0, 0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600, 3600, 3600]
+        );
         assert_eq!(delay_seconds(u32::MAX), DELAY_SECONDS_MAX);
     }
 
     #[test]
     fn a_block_ends_exactly_after_its_delay() {
         let at = Timestamp::from_seconds(1_000);
-        let throttle = Throttle { failures: 5, last_failure_at: at };
+        let throttle = Throttle {
+            failures: 5,
+            last_failure_at: at,
+        };
         assert_eq!(throttle.blocked_until(at), Some(at.plus_seconds(30)));
         assert_eq!(throttle.blocked_until(at.plus_seconds(30)), None);
     }

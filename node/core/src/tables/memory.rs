@@ -13,7 +13,9 @@ pub struct MemoryTables {
 impl MemoryTables {
     /// Every row, ordered by table and key.
     pub fn rows(&self) -> impl Iterator<Item = (Table, &[u8], &[u8])> {
-        self.rows.iter().map(|((table, key), value)| (*table, key.as_slice(), value.as_slice()))
+        self.rows
+            .iter()
+            .map(|((table, key), value)| (*table, key.as_slice(), value.as_slice()))
     }
 }
 
@@ -27,7 +29,12 @@ impl TablesRead for MemoryTables {
             return Ok(Vec::new());
         }
         let range = (table, start.to_vec())..(table, end.to_vec());
-        Ok(self.rows.range(range).take(limit).map(|((_, key), value)| (key.clone(), value.clone())).collect())
+        Ok(self
+            .rows
+            .range(range)
+            .take(limit)
+            .map(|((_, key), value)| (key.clone(), value.clone()))
+            .collect())
     }
 }
 

@@ -20,7 +20,10 @@ pub fn encode_row<T: Encode<()>>(row: &T) -> Vec<u8> {
 /// # Errors
 /// [`Fault::Row`] for anything else.
 pub fn decode_row<T: for<'b> Decode<'b, ()>>(table: Table, bytes: &[u8]) -> Result<T, Fault> {
-    let fault = |reason: String| Fault::Row { table: name(table), reason };
+    let fault = |reason: String| Fault::Row {
+        table: name(table),
+        reason,
+    };
     match bytes.split_first() {
         Some((&ROW_VERSION, body)) => minicbor::decode(body).map_err(|e| fault(e.to_string())),
         Some((version, _)) => Err(fault(format!("row version {version} is not known"))),
@@ -33,7 +36,10 @@ pub fn decode_row<T: for<'b> Decode<'b, ()>>(table: Table, bytes: &[u8]) -> Resu
 /// # Errors
 /// When storage fails or the row does not decode.
 pub fn get<T: for<'b> Decode<'b, ()>>(tables: &impl TablesRead, table: Table, key: &[u8]) -> Result<Option<T>, Fault> {
-    tables.get(table, key)?.map(|bytes| decode_row(table, &bytes)).transpose()
+    tables
+        .get(table, key)?
+        .map(|bytes| decode_row(table, &bytes))
+        .transpose()
 }
 
 /// Writes a row.

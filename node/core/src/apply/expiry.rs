@@ -1,0 +1,185 @@
+//! What is to be removed, by due time. A bounded number of rows goes with every entry, so that none is slow.
+//!
+//! Being due decides nothing by itself: rules compare times, and removal may lag behind. A row that was renewed since
+//! its removal was scheduled stays, because each kind looks at the row's own end.
+
+use super::unknown_names;
+use crate::error::Fault;
+use crate::ids::{AccountId, ChallengeId, NameMac, SessionId};
+use crate::limits::EXPIRED_ROWS_PER_ENTRY_MAX;
+use crate::query;
+use crate::tables::schema::{get, put};
+use crate::tables::{Table, Tables};
+use crate::time::Timestamp;
+
+/// Keys of marks that the owner of an address was told of a registration: this, then the account's id.
+const ADDRESS_NOTICE_PREFIX: &[u8] = b"address_notice/";
+
+/// Keys are longer than the longest one of the table, and greater than all of them.
+const KEYS_END: [u8; 26] = [0xff; 26];
+
+/// What a due row removes. Numbers are on disk: never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    /// A remembered reply.
+    Reply = 1,
+    /// A login challenge.
+    Challenge = 2,
+    /// A session.
+    Session = 3,
+    /// Failures of a name without an account.
+    UnknownName = 4,
+    /// The mark that an address was told of a registration.
+    AddressNotice = 5,
+}
+
+impl Kind {
+    fn from_number(number: u8) -> Option<Self> {
+        [
+            Self::Reply,
+            Self::Challenge,
+            Self::Session,
+            Self::UnknownName,
+            Self::AddressNotice,
+        ]
+        .into_iter()
+        .find(|kind| *kind as u8 == number)
+    }
+}
+
+/// Has something removed when the log's clock reaches `due`.
+pub(super) fn schedule(due: Timestamp, kind: Kind, id: [u8; 16], tables: &mut impl Tables) -> Result<(), Fault> {
+    put(tables, Table::Expiry, &key(due, kind, id), &())
+}
+
+/// Takes [`schedule`] back.
+pub(super) fn cancel(due: Timestamp, kind: Kind, id: [u8; 16], tables: &mut impl Tables) -> Result<(), Fault> {
+    Ok(tables.remove(Table::Expiry, &key(due, kind, id))?)
+}
+
+/// Removes what is due, the longest due first, up to the bound.
+pub(super) fn remove_due(now: Timestamp, tables: &mut impl Tables) -> Result<(), Fault> {
+    let end = now
+        .0
+        .checked_add(1)
+        .map_or(KEYS_END.to_vec(), |after| after.to_be_bytes().to_vec());
+    for (key, _) in tables.range(Table::Expiry, &[], &end, EXPIRED_ROWS_PER_ENTRY_MAX)? {
+        let (kind, id) = parse(&key)?;
+        remove_one(now, kind, id, tables)?;
+        tables.remove(Table::Expiry, &key)?;
+    }
+    Ok(())
+}
+
+/// Key in the meta table of the mark that this account's owner was told of a registration with the same address.
+pub(super) fn address_notice_key(owner: AccountId) -> Vec<u8> {
+    [ADDRESS_NOTICE_PREFIX, &owner.0].concat()
+}
+
+fn remove_one(now: Timestamp, kind: Kind, id: [u8; 16], tables: &mut impl Tables) -> Result<(), Fault> {
+    match kind {
+        // Never renewed: while it is there, no entry with its id is applied.
+        Kind::Reply => tables.remove(Table::Replies, &id)?,
+        Kind::Challenge => {
+            if query::challenge(tables, ChallengeId(id))?.is_some_and(|row| row.expires_at <= now) {
+                tables.remove(Table::Challenges, &id)?;
+            }
+        }
+        Kind::Session => {
+            if query::session(tables, SessionId(id))?.is_some_and(|row| row.expires_at <= now) {
+                tables.remove(Table::Sessions, &id)?;
+            }
+        }
+        Kind::UnknownName => unknown_names::forget_if_due(now, NameMac(id), tables)?,
+        Kind::AddressNotice => {
+            let key = address_notice_key(AccountId(id));
+            if get::<Timestamp>(tables, Table::Meta, &key)?.is_some_and(|until| until <= now) {
+                tables.remove(Table::Meta, &key)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn key(due: Timestamp, kind: Kind, id: [u8; 16]) -> Vec<u8> {
+    [due.0.to_be_bytes().as_slice(), &[kind as u8], &id].concat()
+}
+
+fn parse(key: &[u8]) -> Result<(Kind, [u8; 16]), Fault> {
+    let fault = || Fault::Row {
+        table: "expiry",
+        reason: "a key of an unknown kind".into(),
+    };
+    let (_due, rest) = key.split_first_chunk::<8>().ok_or_else(fault)?;
+    let (kind, id) = rest.split_first().ok_or_else(fault)?;
+    let id = <[u8; 16]>::try_from(id).map_err(|_| fault())?;
+    Ok((Kind::from_number(*kind).ok_or_else(fault)?, id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::challenge::Challenge;
+    use crate::tables::TablesRead;
+    use crate::tables::memory::MemoryTables;
+
+    const NOW: Timestamp = Timestamp(1_000);
+
+    fn put_challenge(tables: &mut MemoryTables, number: u8, expires_at: Timestamp) -> ChallengeId {
+        let id = ChallengeId([number; 16]);
+        let row = Challenge {
+            id,
+            account: AccountId([9; 16]),
+            created_at: Timestamp(0),
+            expires_at,
+            answers_left: 5,
+        };
+        put(tables, Table::Challenges, &id.0, &row).unwrap();
+        id
+    }
+
+    #[test]
+    fn a_renewed_row_outlives_its_first_due_time() {
+        let mut tables = MemoryTables::default();
+        let id = put_challenge(&mut tables, 1, Timestamp(1_001));
+        schedule(NOW, Kind::Challenge, id.0, &mut tables).unwrap();
+        remove_due(NOW, &mut tables).unwrap();
+        assert!(query::challenge(&tables, id).unwrap().is_some());
+        assert_eq!(tables.range(Table::Expiry, &[], &KEYS_END, 9).unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_due_goes_and_what_is_not_stays() {
+        let mut tables = MemoryTables::default();
+        let due = put_challenge(&mut tables, 1, NOW);
+        let later = put_challenge(&mut tables, 2, Timestamp(1_001));
+        schedule(NOW, Kind::Challenge, due.0, &mut tables).unwrap();
+        schedule(Timestamp(1_001), Kind::Challenge, later.0, &mut tables).unwrap();
+        remove_due(NOW, &mut tables).unwrap();
+        assert_eq!(query::challenge(&tables, due).unwrap(), None);
+        assert!(query::challenge(&tables, later).unwrap().is_some());
+        remove_due(Timestamp(u64::MAX), &mut tables).unwrap();
+        assert_eq!(query::challenge(&tables, later).unwrap(), None);
+    }
+
+    #[test]
+    fn one_entry_removes_a_bounded_number_of_rows() {
+        let mut tables = MemoryTables::default();
+        for number in 0..=u8::try_from(EXPIRED_ROWS_PER_ENTRY_MAX).unwrap() {
+            schedule(NOW, Kind::Reply, [number; 16], &mut tables).unwrap();
+        }
+        remove_due(NOW, &mut tables).unwrap();
+        assert_eq!(tables.rows().count(), 1);
+    }
+
+    #[test]
+    fn a_key_of_an_unknown_kind_is_a_fault() {
+        let mut tables = MemoryTables::default();
+        for key in [vec![0; 25], vec![0; 8], vec![], vec![1; 26]] {
+            assert!(parse(&key).is_err(), "{key:?}");
+        }
+        tables.put(Table::Expiry, &[0; 25], Vec::new()).unwrap();
+        assert!(remove_due(NOW, &mut tables).is_err());
+    }
+}

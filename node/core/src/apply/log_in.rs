@@ -1,0 +1,194 @@
+//! Password and code in one request; the password was right. One refusal for both, so that which was wrong is not told.
+
+use super::decision::{Decision, Moment};
+use super::guess;
+use super::second_factor::{self, CODE_USED_BEFORE, NewSession, Verdict};
+use crate::account::AccountStatus;
+use crate::command::LogIn;
+use crate::error::Fault;
+use crate::factor::Factor;
+use crate::query;
+use crate::reply::Denial;
+use crate::tables::Tables;
+
+pub(super) fn apply(moment: Moment<'_>, command: &LogIn, tables: &mut impl Tables) -> Result<Decision, Fault> {
+    let now = moment.now;
+    let denied = |denial| Ok(Decision::denied(denial).about(command.account));
+    let Some(account) = query::account(tables, command.account)? else {
+        return denied(Denial::InvalidCredentials {});
+    };
+    let factors = query::factors(tables, account.id)?;
+    let answerable = query::answerable(&factors, now);
+    let blocked_until = query::blocked_until(&account, answerable, now);
+    if let Some(decision) = guess::refused_unseen(&account, blocked_until, command.base_seq) {
+        return Ok(decision);
+    }
+    if account.status == AccountStatus::Disabled {
+        return denied(Denial::AccountDisabled {});
+    }
+    let session = NewSession {
+        id: command.session,
+        seconds: command.session_seconds,
+    };
+    if session.is_taken(tables)? {
+        return denied(Denial::SessionRevoked {});
+    }
+    let Some(factor) = answerable.cloned() else {
+        // Not charged: the password was right, and no code could have been.
+        let disabled = factors.iter().any(Factor::is_bound);
+        return denied(if disabled {
+            Denial::FactorDisabled {}
+        } else {
+            Denial::EnrolmentRequired {}
+        });
+    };
+    let decision = Decision::denied(Denial::InvalidCredentials {}).about(account.id);
+    let verdict = command
+        .code
+        .map_or(Verdict::Wrong, |code| second_factor::judge(&factor, &code));
+    let decision = match verdict {
+        Verdict::Right { step } => return second_factor::accept(moment, account, factor, step, session, tables),
+        Verdict::UsedBefore => decision.known_as(CODE_USED_BEFORE),
+        Verdict::Wrong => decision.known_as("invalid_code"),
+    };
+    second_factor::charge(moment, account, factor, tables)?;
+    Ok(decision)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Account;
+    use crate::apply::testing::Bench;
+    use crate::factor::FactorState;
+    use crate::limits::{FACTOR_FAILURES_MAX, PENDING_FACTOR_SECONDS};
+    use crate::reply::Reply;
+    use crate::tables::Table;
+    use crate::tables::schema::put;
+
+    const INVALID: Reply = Reply::Denied(Denial::InvalidCredentials {});
+
+    #[test]
+    fn otp_3_code_is_accepted_once() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        let step = bench.step();
+        assert!(matches!(
+            bench.log_in(account, Some((factor, Some(step)))),
+            Reply::SessionStarted(_)
+        ));
+        assert_eq!(bench.log_in(account, Some((factor, Some(step)))), INVALID);
+        assert_eq!(bench.factor(account, factor).throttle.failures, 1);
+        assert_eq!(bench.account(account).throttle.failures, 1);
+    }
+
+    #[test]
+    fn a_challenge_and_a_login_in_one_request_share_the_step() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        let challenge = bench.start(account);
+        let step = bench.step();
+        assert!(matches!(
+            bench.log_in(account, Some((factor, Some(step)))),
+            Reply::SessionStarted(_)
+        ));
+        assert_eq!(
+            bench.verify(challenge, factor, Some(step)),
+            Reply::Denied(Denial::InvalidCode {})
+        );
+    }
+
+    #[test]
+    fn pw_1_the_password_alone_leads_to_enrolment_and_never_to_a_session() {
+        let mut bench = Bench::new();
+        let account = bench.register("ana", "ana@example.org");
+        let before = bench.account(account);
+        assert_eq!(bench.log_in(account, None), Reply::Denied(Denial::EnrolmentRequired {}));
+        assert_eq!(bench.account(account), before, "a right password is not charged");
+        let factor = bench.enrol(account);
+        assert_eq!(bench.log_in(account, None), INVALID);
+        let step = bench.step();
+        assert!(matches!(
+            bench.log_in(account, Some((factor, Some(step)))),
+            Reply::SessionStarted(_)
+        ));
+        assert!(bench.factor(account, factor).is_bound());
+        assert_eq!(bench.log_in(account, None), INVALID);
+    }
+
+    #[test]
+    fn an_expired_pending_factor_is_no_factor() {
+        let mut bench = Bench::new();
+        let account = bench.register("ana", "ana@example.org");
+        let factor = bench.enrol(account);
+        bench.wait(PENDING_FACTOR_SECONDS);
+        let step = bench.step();
+        let reply = bench.log_in(account, Some((factor, Some(step))));
+        assert_eq!(reply, Reply::Denied(Denial::EnrolmentRequired {}));
+    }
+
+    #[test]
+    fn th_1_a_disabled_factor_lets_nobody_in_and_cannot_be_replaced_by_the_password() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        for _ in 0..FACTOR_FAILURES_MAX {
+            bench.wait(3600);
+            assert_eq!(bench.log_in(account, Some((factor, None))), INVALID);
+        }
+        assert!(matches!(
+            bench.factor(account, factor).state,
+            FactorState::Disabled { .. }
+        ));
+        bench.wait(3600);
+        let step = bench.step();
+        let reply = bench.log_in(account, Some((factor, Some(step))));
+        assert_eq!(reply, Reply::Denied(Denial::FactorDisabled {}));
+        assert_eq!(bench.try_enrol(account), Reply::Denied(Denial::AlreadyEnrolled {}));
+    }
+
+    #[test]
+    fn th_2_wrong_passwords_and_wrong_codes_share_the_accounts_budget() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        bench.fail_passwords(account, 3);
+        for _ in 0..2 {
+            assert_eq!(bench.log_in(account, Some((factor, None))), INVALID);
+        }
+        let until = bench.now.plus_seconds(30);
+        let step = bench.step();
+        let reply = bench.log_in(account, Some((factor, Some(step))));
+        assert_eq!(reply, Reply::Denied(Denial::TooManyAttempts { until }));
+    }
+
+    #[test]
+    fn a_session_id_in_use_does_not_revive_the_session() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        let step = bench.step();
+        let Reply::SessionStarted(grant) = bench.log_in(account, Some((factor, Some(step)))) else {
+            panic!()
+        };
+        bench.next_session = Some(grant.session);
+        let reply = bench.log_in(account, Some((factor, Some(step + 1))));
+        assert_eq!(reply, Reply::Denied(Denial::SessionRevoked {}));
+        assert_eq!(
+            bench.factor(account, factor).last_step,
+            Some(step),
+            "the code is not used up"
+        );
+    }
+
+    #[test]
+    fn a_disabled_account_gets_no_session() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        let disabled = Account {
+            status: AccountStatus::Disabled,
+            ..bench.account(account)
+        };
+        put(&mut bench.tables, Table::Accounts, &account.0, &disabled).unwrap();
+        let step = bench.step();
+        let reply = bench.log_in(account, Some((factor, Some(step))));
+        assert_eq!(reply, Reply::Denied(Denial::AccountDisabled {}));
+    }
+}

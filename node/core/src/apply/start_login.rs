@@ -1,0 +1,154 @@
+//! The password was right: opens a challenge. It counts as a failure until the second factor succeeds, because the
+//! answer tells that the password was right (conflict 13 of the security page).
+
+use super::decision::{Decision, Moment};
+use super::expiry::{self, Kind};
+use super::guess;
+use crate::account::AccountStatus;
+use crate::challenge::Challenge;
+use crate::command::StartLogin;
+use crate::error::Fault;
+use crate::factor::Factor;
+use crate::limits::{CHALLENGE_ANSWERS_MAX, CHALLENGE_SECONDS, PENDING_FACTOR_SECONDS};
+use crate::query;
+use crate::reply::{Denial, Reply};
+use crate::tables::schema::put;
+use crate::tables::{Table, Tables};
+
+pub(super) fn apply(moment: Moment<'_>, command: &StartLogin, tables: &mut impl Tables) -> Result<Decision, Fault> {
+    let now = moment.now;
+    let denied = |denial| Ok(Decision::denied(denial).about(command.account));
+    let Some(account) = query::account(tables, command.account)? else {
+        return denied(Denial::AccountGone {});
+    };
+    if let Some(decision) = guess::refused_unseen(&account, account.throttle.blocked_until(now), command.base_seq) {
+        return Ok(decision);
+    }
+    if account.status == AccountStatus::Disabled {
+        return denied(Denial::AccountDisabled {});
+    }
+    // An id that is in use is a fault of the proposer's randomness. It must not refill another challenge.
+    if query::challenge(tables, command.challenge)?.is_some() {
+        return denied(Denial::ChallengeGone {});
+    }
+    let bound = query::factors(tables, account.id)?.iter().any(Factor::is_bound);
+    // Who must bind a factor first has to install an app and scan a picture.
+    let seconds = if bound {
+        CHALLENGE_SECONDS
+    } else {
+        PENDING_FACTOR_SECONDS
+    };
+    let challenge = Challenge {
+        id: command.challenge,
+        account: account.id,
+        created_at: now,
+        expires_at: now.plus_seconds(seconds),
+        answers_left: CHALLENGE_ANSWERS_MAX,
+    };
+    put(tables, Table::Challenges, &challenge.id.0, &challenge)?;
+    expiry::schedule(challenge.expires_at, Kind::Challenge, challenge.id.0, tables)?;
+    guess::charge_account(account, now, tables)?;
+    let reply = Reply::ChallengeStarted {
+        challenge: challenge.id,
+        expires_at: challenge.expires_at,
+        bound,
+    };
+    Ok(Decision::new(reply).about(challenge.account))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::Account;
+    use crate::apply::testing::{Bench, id};
+    use crate::command::Command;
+    use crate::ids::{AccountId, ChallengeId};
+
+    fn start(bench: &mut Bench, account: AccountId, base_seq: u64, challenge: u64) -> Reply {
+        let challenge = ChallengeId(id(challenge));
+        bench.run(Command::StartLogin(StartLogin {
+            account,
+            base_seq,
+            challenge,
+        }))
+    }
+
+    #[test]
+    fn a_begun_login_counts_as_a_failure_until_it_is_finished() {
+        let mut bench = Bench::new();
+        let account = bench.register("ana", "ana@example.org");
+        for seq in 1..=5 {
+            let reply = start(&mut bench, account, seq, 100 + seq);
+            assert!(
+                matches!(reply, Reply::ChallengeStarted { bound: false, .. }),
+                "{reply:?}"
+            );
+        }
+        let until = bench.now.plus_seconds(30);
+        assert_eq!(
+            start(&mut bench, account, 6, 200),
+            Reply::Denied(Denial::TooManyAttempts { until })
+        );
+    }
+
+    #[test]
+    fn an_unbound_account_gets_time_to_bind_a_factor() {
+        let mut bench = Bench::new();
+        let (bound, _) = bench.bound_account("ana");
+        let unbound = bench.register("ben", "ben@example.org");
+        let end = |seconds| bench.now.plus_seconds(seconds);
+        let ends = [end(CHALLENGE_SECONDS), end(PENDING_FACTOR_SECONDS)];
+        for (account, expires_at) in [bound, unbound].into_iter().zip(ends) {
+            let seq = bench.account(account).auth_seq;
+            let reply = start(&mut bench, account, seq, seq);
+            let challenge = ChallengeId(id(seq));
+            assert_eq!(
+                reply,
+                Reply::ChallengeStarted {
+                    challenge,
+                    expires_at,
+                    bound: account == bound
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn a_disabled_account_is_told_to_who_has_the_password_but_not_over_the_budget() {
+        let mut bench = Bench::new();
+        let account = bench.register("ana", "ana@example.org");
+        let disabled = Account {
+            status: AccountStatus::Disabled,
+            ..bench.account(account)
+        };
+        put(&mut bench.tables, Table::Accounts, &account.0, &disabled).unwrap();
+        assert_eq!(
+            start(&mut bench, account, 1, 1),
+            Reply::Denied(Denial::AccountDisabled {})
+        );
+        bench.block(account);
+        let seq = bench.account(account).auth_seq;
+        let reply = start(&mut bench, account, seq, 1);
+        assert!(
+            matches!(reply, Reply::Denied(Denial::TooManyAttempts { .. })),
+            "{reply:?}"
+        );
+        assert_eq!(
+            start(&mut bench, AccountId(id(99)), 1, 1),
+            Reply::Denied(Denial::AccountGone {})
+        );
+    }
+
+    #[test]
+    fn a_challenge_id_in_use_does_not_refill_its_answers() {
+        let mut bench = Bench::new();
+        let account = bench.register("ana", "ana@example.org");
+        start(&mut bench, account, 1, 1);
+        let before = query::challenge(&bench.tables, ChallengeId(id(1))).unwrap();
+        assert_eq!(
+            start(&mut bench, account, 2, 1),
+            Reply::Denied(Denial::ChallengeGone {})
+        );
+        assert_eq!(query::challenge(&bench.tables, ChallengeId(id(1))).unwrap(), before);
+    }
+}
