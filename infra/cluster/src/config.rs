@@ -1,0 +1,388 @@
+//! The configuration files of nodes and load balancers, in the form that their parsers read. Written anew at each start.
+
+use crate::certs::FRONT;
+use crate::entropy;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::layout::Layout;
+use crate::limits::{DEV_DRAIN_MILLIS_MAX, DEV_DRAIN_MILLIS_MIN, DEV_LOGINS_PER_MINUTE, DEV_REQUESTS_PER_SECOND};
+use crate::settings::Settings;
+use base64::Engine as _;
+use serde::Serialize;
+use std::path::PathBuf;
+
+/// How the nodes deliver mail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Mail {
+    /// Into a folder of the cluster.
+    #[default]
+    Folder,
+    /// To a server, `host:port`.
+    Smtp(String),
+}
+
+#[derive(Serialize)]
+struct NodeFile {
+    name: String,
+    node_id: u16,
+    data_dir: PathBuf,
+    log_level: &'static str,
+    cluster: ClusterPart,
+    peer: ListenPart,
+    http: HttpPart,
+    ops: ListenPart,
+    tls: TlsPart,
+    keys: KeysPart,
+    hashing: HashingPart,
+    dialects: DialectsPart,
+    limits: NodeLimitsPart,
+    mail: MailPart,
+}
+
+#[derive(Serialize)]
+struct ClusterPart {
+    id: String,
+    initialize: bool,
+    members: Vec<MemberPart>,
+}
+
+#[derive(Serialize)]
+struct MemberPart {
+    id: u16,
+    name: String,
+    peer_address: String,
+}
+
+#[derive(Serialize)]
+struct ListenPart {
+    listen: String,
+}
+
+#[derive(Serialize)]
+struct HttpPart {
+    listen: String,
+    public_origins: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct TlsPart {
+    ca: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+#[derive(Serialize)]
+struct KeysPart {
+    key_ring: PathBuf,
+}
+
+#[derive(Serialize)]
+struct HashingPart {
+    threads: usize,
+}
+
+#[derive(Serialize)]
+struct DialectsPart {
+    public_profiles: bool,
+    legacy_cookie_names: bool,
+}
+
+#[derive(Serialize)]
+struct NodeLimitsPart {
+    login_per_address_per_minute: u32,
+}
+
+#[derive(Serialize)]
+struct MailPart {
+    from: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    smtp: Option<String>,
+}
+
+#[derive(Serialize)]
+struct LbFile {
+    name: String,
+    log_level: &'static str,
+    front: FrontPart,
+    ops: ListenPart,
+    backend: TlsPart,
+    limits: LbLimitsPart,
+    drain: DrainPart,
+    nodes: Vec<NodeAddress>,
+}
+
+#[derive(Serialize)]
+struct FrontPart {
+    listen: Vec<String>,
+    certificate: PathBuf,
+    key: PathBuf,
+    hosts: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct LbLimitsPart {
+    requests_per_second: u32,
+    logins_per_minute: u32,
+}
+
+#[derive(Serialize)]
+struct DrainPart {
+    min_ms: u64,
+    max_ms: u64,
+}
+
+#[derive(Serialize)]
+struct NodeAddress {
+    name: String,
+    address: String,
+}
+
+#[derive(Serialize)]
+struct KeyRing {
+    active: u32,
+    keys: Vec<RingKey>,
+}
+
+#[derive(Serialize)]
+struct RingKey {
+    id: u32,
+    secret: String,
+}
+
+/// Addresses by which clients reach the cluster, in the order of the load balancers.
+///
+/// # Errors
+/// The stored base port is out of range.
+pub fn urls(settings: &Settings) -> Result<Vec<String>> {
+    let ports = settings.ports()?;
+    Ok((1..=settings.lbs)
+        .map(|i| format!("https://localhost:{}", ports.lb_front(i)))
+        .collect())
+}
+
+/// Writes the configuration of every member.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn write_all(layout: &Layout, settings: &Settings, mail: &Mail) -> Result<()> {
+    for (index, name) in (1..).zip(settings.node_names()) {
+        files::folder(&layout.data(&name))?;
+        files::write(
+            &layout.config(&name),
+            node_file(layout, settings, mail, index, &name)?.as_bytes(),
+        )?;
+    }
+    for (index, name) in (1..).zip(settings.lb_names()) {
+        files::folder(&layout.member(&name))?;
+        files::write(
+            &layout.config(&name),
+            lb_file(layout, settings, index, &name)?.as_bytes(),
+        )?;
+    }
+    files::folder(&layout.mail())
+}
+
+/// Writes a key ring with one new key.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn write_key_ring(layout: &Layout) -> Result<()> {
+    let secret = base64::engine::general_purpose::STANDARD.encode(entropy::bytes::<32>()?);
+    let ring = KeyRing {
+        active: 1,
+        keys: vec![RingKey { id: 1, secret }],
+    };
+    files::write(&layout.key_ring(), render(&ring)?.as_bytes())
+}
+
+fn node_file(layout: &Layout, settings: &Settings, mail: &Mail, index: u16, name: &str) -> Result<String> {
+    let ports = settings.ports()?;
+    let members = (1..).zip(settings.node_names()).map(|(i, member)| MemberPart {
+        id: i,
+        name: member,
+        peer_address: local(ports.node_peer(i)),
+    });
+    let fronts = (1..=settings.lbs).map(|i| ports.lb_front(i));
+    // The name first: the first origin is the issuer of tokens.
+    let origins = fronts
+        .clone()
+        .map(|p| format!("https://localhost:{p}"))
+        .chain(fronts.map(|p| format!("https://{}", local(p))));
+    let (folder, smtp) = match mail {
+        Mail::Folder => (Some(layout.mail()), None),
+        Mail::Smtp(server) => (None, Some(server.clone())),
+    };
+    render(&NodeFile {
+        name: name.to_owned(),
+        node_id: index,
+        data_dir: layout.data(name),
+        log_level: "info",
+        cluster: ClusterPart {
+            id: settings.cluster_id.clone(),
+            initialize: index == 1,
+            members: members.collect(),
+        },
+        peer: ListenPart {
+            listen: local(ports.node_peer(index)),
+        },
+        http: HttpPart {
+            listen: local(ports.node_http(index)),
+            public_origins: origins.collect(),
+        },
+        ops: ListenPart {
+            listen: local(ports.node_ops(index)),
+        },
+        tls: tls(layout, name),
+        keys: KeysPart {
+            key_ring: layout.key_ring(),
+        },
+        hashing: HashingPart {
+            threads: hash_threads(settings.nodes),
+        },
+        dialects: DialectsPart {
+            public_profiles: true,
+            legacy_cookie_names: true,
+        },
+        limits: NodeLimitsPart {
+            login_per_address_per_minute: DEV_LOGINS_PER_MINUTE,
+        },
+        mail: MailPart {
+            from: "tfauth <no-reply@localhost>",
+            folder,
+            smtp,
+        },
+    })
+}
+
+fn lb_file(layout: &Layout, settings: &Settings, index: u16, name: &str) -> Result<String> {
+    let ports = settings.ports()?;
+    let nodes = (1..).zip(settings.node_names()).map(|(i, node)| NodeAddress {
+        name: node,
+        address: local(ports.node_http(i)),
+    });
+    render(&LbFile {
+        name: name.to_owned(),
+        log_level: "info",
+        front: FrontPart {
+            listen: vec![local(ports.lb_front(index))],
+            certificate: layout.certificate(FRONT),
+            key: layout.key(FRONT),
+            hosts: vec!["localhost", "127.0.0.1"],
+        },
+        ops: ListenPart {
+            listen: local(ports.lb_ops(index)),
+        },
+        backend: tls(layout, name),
+        limits: LbLimitsPart {
+            requests_per_second: DEV_REQUESTS_PER_SECOND,
+            logins_per_minute: DEV_LOGINS_PER_MINUTE,
+        },
+        drain: DrainPart {
+            min_ms: DEV_DRAIN_MILLIS_MIN,
+            max_ms: DEV_DRAIN_MILLIS_MAX,
+        },
+        nodes: nodes.collect(),
+    })
+}
+
+fn tls(layout: &Layout, name: &str) -> TlsPart {
+    TlsPart {
+        ca: layout.ca(),
+        certificate: layout.certificate(name),
+        key: layout.key(name),
+    }
+}
+
+fn local(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+/// The nodes share one machine: together they must not hash on more threads than it has cores.
+fn hash_threads(nodes: u16) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    (cores / usize::from(nodes.max(1))).max(1)
+}
+
+fn render<T: Serialize>(value: &T) -> Result<String> {
+    toml::to_string(value).map_err(|e| Error::fault(format!("cannot write a configuration: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Wish;
+    use toml::Table;
+
+    fn written(mail: &Mail) -> (tempfile::TempDir, Layout) {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path()).unwrap();
+        let wish = Wish {
+            base_port: Some(20_000),
+            ..Wish::default()
+        };
+        write_all(&layout, &Settings::fresh(wish).unwrap(), mail).unwrap();
+        write_key_ring(&layout).unwrap();
+        (dir, layout)
+    }
+
+    fn table(layout: &Layout, name: &str) -> Table {
+        std::fs::read_to_string(layout.config(name)).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn one_node_forms_the_cluster_and_all_agree_on_its_members() {
+        let (_dir, layout) = written(&Mail::Folder);
+        let nodes: Vec<Table> = ["node-1", "node-2", "node-3"]
+            .iter()
+            .map(|n| table(&layout, n))
+            .collect();
+        let forming: Vec<bool> = nodes
+            .iter()
+            .map(|n| n["cluster"]["initialize"].as_bool().unwrap())
+            .collect();
+        assert_eq!(forming, [true, false, false]);
+        for node in &nodes {
+            assert_eq!(node["cluster"]["id"], nodes[0]["cluster"]["id"]);
+            assert_eq!(node["cluster"]["members"], nodes[0]["cluster"]["members"]);
+        }
+        assert_eq!(
+            nodes[1]["peer"]["listen"],
+            nodes[0]["cluster"]["members"][1]["peer_address"]
+        );
+        assert_eq!(
+            nodes[0]["http"]["public_origins"][0].as_str(),
+            Some("https://localhost:20000")
+        );
+        assert!(nodes[0]["mail"].get("smtp").is_none());
+    }
+
+    #[test]
+    fn a_load_balancer_knows_every_node() {
+        let (_dir, layout) = written(&Mail::Folder);
+        let lb = table(&layout, "lb-2");
+        assert_eq!(lb["front"]["listen"][0].as_str(), Some("127.0.0.1:20001"));
+        let addresses: Vec<&str> = lb["nodes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|n| n["address"].as_str().unwrap())
+            .collect();
+        assert_eq!(addresses, ["127.0.0.1:20020", "127.0.0.1:20021", "127.0.0.1:20022"]);
+    }
+
+    #[test]
+    fn mail_goes_to_one_transport_and_the_key_is_32_bytes() {
+        let (_dir, layout) = written(&Mail::Smtp("127.0.0.1:2525".to_owned()));
+        let node = table(&layout, "node-1");
+        assert_eq!(node["mail"]["smtp"].as_str(), Some("127.0.0.1:2525"));
+        assert!(node["mail"].get("folder").is_none());
+        let ring: Table = std::fs::read_to_string(layout.key_ring()).unwrap().parse().unwrap();
+        let secret = ring["keys"][0]["secret"].as_str().unwrap();
+        assert_eq!(
+            base64::engine::general_purpose::STANDARD.decode(secret).unwrap().len(),
+            32
+        );
+    }
+}

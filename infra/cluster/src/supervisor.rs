@@ -1,0 +1,406 @@
+//! Owns the child processes of one cluster: starts, stops, kills, pauses and resumes them by name, and keeps
+//! `cluster.json` true. A child that dies stays dead until somebody restarts it: tests want to see that.
+
+use crate::binaries::Binaries;
+use crate::description::Description;
+use crate::error::{Error, Result};
+use crate::layout::Layout;
+use crate::limits::{CHILD_START_SECONDS_MAX, CHILD_STOP_SECONDS_MAX, LOG_TAIL_BYTES_MAX, LOG_TAIL_LINES_MAX, POLL};
+use crate::process;
+use crate::status::Prober;
+use nix::sys::signal::Signal;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, timeout};
+
+/// How to start one member.
+#[derive(Clone, Debug)]
+struct Spec {
+    program: PathBuf,
+    config: PathBuf,
+    log: PathBuf,
+    ops: String,
+}
+
+/// The child processes of one cluster.
+pub struct Supervisor {
+    layout: Layout,
+    specs: BTreeMap<String, Spec>,
+    description: Mutex<Description>,
+    children: tokio::sync::Mutex<BTreeMap<String, Child>>,
+    last_exits: Mutex<BTreeMap<String, ExitStatus>>,
+    prober: Prober,
+    own_group: bool,
+}
+
+/// Whether signals of the terminal reach the children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Groups {
+    /// No: Ctrl-C is for the supervisor, which stops them in order.
+    Apart,
+    /// Yes: who kills the group of a test kills its cluster.
+    Shared,
+}
+
+impl Supervisor {
+    /// Nothing runs yet.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn new(layout: Layout, binaries: &Binaries, description: Description, groups: Groups) -> Result<Self> {
+        let node = |n: &crate::description::NodeEntry| {
+            let spec = Spec {
+                program: binaries.node.clone(),
+                config: n.config.clone(),
+                log: n.log.clone(),
+                ops: n.ops.clone(),
+            };
+            (n.name.clone(), spec)
+        };
+        let lb = |l: &crate::description::LbEntry| {
+            let spec = Spec {
+                program: binaries.lb.clone(),
+                config: l.config.clone(),
+                log: l.log.clone(),
+                ops: l.ops.clone(),
+            };
+            (l.name.clone(), spec)
+        };
+        let specs = description
+            .nodes
+            .iter()
+            .map(node)
+            .chain(description.lbs.iter().map(lb))
+            .collect();
+        description.save(&layout)?;
+        Ok(Self {
+            layout,
+            specs,
+            description: Mutex::new(description),
+            children: tokio::sync::Mutex::new(BTreeMap::new()),
+            last_exits: Mutex::new(BTreeMap::new()),
+            prober: Prober::new()?,
+            own_group: groups == Groups::Apart,
+        })
+    }
+
+    /// What runs now.
+    #[must_use]
+    pub fn description(&self) -> Description {
+        self.described().clone()
+    }
+
+    /// The cluster's folder.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Asks members how they are.
+    #[must_use]
+    pub fn prober(&self) -> &Prober {
+        &self.prober
+    }
+
+    /// Changes `cluster.json`.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn describe(&self, change: impl FnOnce(&mut Description)) -> Result<()> {
+        let mut description = self.described();
+        let before = description.clone();
+        change(&mut description);
+        if *description == before {
+            Ok(())
+        } else {
+            description.save(&self.layout)
+        }
+    }
+
+    /// Starts a member that is down, and waits until it answers on its operations port.
+    ///
+    /// # Errors
+    /// Refuses an unknown name and a member that runs; a fault when it does not come up, with the end of its log.
+    pub async fn start(&self, name: &str) -> Result<()> {
+        let spec = self.spec(name)?;
+        self.spawn(name, spec).await?;
+        self.wait_live(name, spec).await
+    }
+
+    /// Starts every member, then waits for all of them.
+    ///
+    /// # Errors
+    /// As [`Supervisor::start`].
+    pub async fn start_all(&self) -> Result<()> {
+        for (name, spec) in &self.specs {
+            self.spawn(name, spec).await?;
+        }
+        for (name, spec) in &self.specs {
+            self.wait_live(name, spec).await?;
+        }
+        Ok(())
+    }
+
+    /// SIGTERM, and SIGKILL when the member does not end in time.
+    ///
+    /// # Errors
+    /// Refuses an unknown name and a member that is down; a fault when it had to be killed.
+    pub async fn stop(&self, name: &str) -> Result<()> {
+        self.signal(name, Signal::SIGTERM).await?;
+        // A stopped process gets its signal when it goes on.
+        let _ = self.signal(name, Signal::SIGCONT).await;
+        self.wait_gone(name, Duration::from_secs(CHILD_STOP_SECONDS_MAX)).await
+    }
+
+    /// SIGKILL.
+    ///
+    /// # Errors
+    /// Refuses an unknown name and a member that is down.
+    pub async fn kill(&self, name: &str) -> Result<()> {
+        self.signal(name, Signal::SIGKILL).await?;
+        self.wait_gone(name, Duration::from_secs(CHILD_STOP_SECONDS_MAX)).await
+    }
+
+    /// SIGKILL to several members at the same moment.
+    ///
+    /// # Errors
+    /// As [`Supervisor::kill`].
+    pub async fn kill_together(&self, names: &[&str]) -> Result<()> {
+        for name in names {
+            self.signal(name, Signal::SIGKILL).await?;
+        }
+        for name in names {
+            self.wait_gone(name, Duration::from_secs(CHILD_STOP_SECONDS_MAX))
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// SIGSTOP: the member keeps its connections and answers nothing.
+    ///
+    /// # Errors
+    /// Refuses an unknown name and a member that is down.
+    pub async fn pause(&self, name: &str) -> Result<()> {
+        self.signal(name, Signal::SIGSTOP).await
+    }
+
+    /// SIGCONT.
+    ///
+    /// # Errors
+    /// Refuses an unknown name and a member that is down.
+    pub async fn resume(&self, name: &str) -> Result<()> {
+        self.signal(name, Signal::SIGCONT).await
+    }
+
+    /// Stops the member if it runs, and starts it.
+    ///
+    /// # Errors
+    /// As [`Supervisor::start`].
+    pub async fn restart(&self, name: &str) -> Result<()> {
+        self.spec(name)?;
+        self.reap().await?;
+        if self.description().pid(name).is_some() {
+            self.stop(name).await?;
+        }
+        self.start(name).await
+    }
+
+    /// Load balancers first, so that no request is lost; then the nodes together.
+    ///
+    /// # Errors
+    /// Names members that had to be killed.
+    pub async fn stop_all(&self) -> Result<()> {
+        let description = self.description();
+        let lbs: Vec<String> = description.lbs.iter().map(|l| l.name.clone()).collect();
+        let nodes: Vec<String> = description.nodes.iter().map(|n| n.name.clone()).collect();
+        let lbs = self.stop_together(&lbs).await;
+        let nodes = self.stop_together(&nodes).await;
+        lbs.and(nodes)
+    }
+
+    async fn stop_together(&self, names: &[String]) -> Result<()> {
+        self.reap().await?;
+        let running: Vec<&String> = names.iter().filter(|n| self.described().pid(n).is_some()).collect();
+        for name in &running {
+            let _ = self.signal(name, Signal::SIGTERM).await;
+            let _ = self.signal(name, Signal::SIGCONT).await;
+        }
+        let deadline = Instant::now() + Duration::from_secs(CHILD_STOP_SECONDS_MAX);
+        let mut late = Vec::new();
+        for name in running {
+            if let Err(e) = self
+                .wait_gone(name, deadline.saturating_duration_since(Instant::now()))
+                .await
+            {
+                late.push(e.to_string());
+            }
+        }
+        if late.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::fault(late.join("\n")))
+        }
+    }
+
+    /// Notes children that ended since the last look.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub async fn reap(&self) -> Result<()> {
+        let mut children = self.children.lock().await;
+        let mut ended = Vec::new();
+        for (name, child) in children.iter_mut() {
+            if let Ok(Some(status)) = child.try_wait() {
+                ended.push((name.clone(), status));
+            }
+        }
+        for (name, _) in &ended {
+            children.remove(name);
+        }
+        self.describe(|d| ended.iter().for_each(|(name, _)| d.set_pid(name, None)))?;
+        self.exits().extend(ended);
+        Ok(())
+    }
+
+    fn exits(&self) -> MutexGuard<'_, BTreeMap<String, ExitStatus>> {
+        self.last_exits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn described(&self) -> MutexGuard<'_, Description> {
+        self.description.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spec(&self, name: &str) -> Result<&Spec> {
+        self.specs.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.specs.keys().map(String::as_str).collect();
+            Error::refused(format!(
+                "there is no {name} in this cluster: its members are {}",
+                known.join(", ")
+            ))
+        })
+    }
+
+    async fn spawn(&self, name: &str, spec: &Spec) -> Result<()> {
+        self.reap().await?;
+        let mut children = self.children.lock().await;
+        if let Some(pid) = children.get(name).and_then(Child::id) {
+            return Err(Error::refused(format!(
+                "{name} runs already (pid {pid}): stop or kill it first, or use restart"
+            )));
+        }
+        let log = open_log(&spec.log)?;
+        let errors = log.try_clone().map_err(|e| Error::file("write", &spec.log, &e))?;
+        let mut command = Command::new(&spec.program);
+        command.arg("serve").arg("--config").arg(&spec.config);
+        command
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .kill_on_drop(true);
+        if self.own_group {
+            command.process_group(0);
+        }
+        let child = command.spawn().map_err(|e| Error::file("start", &spec.program, &e))?;
+        self.describe(|d| d.set_pid(name, child.id()))?;
+        children.insert(name.to_owned(), child);
+        Ok(())
+    }
+
+    /// The child is ours and not yet waited for, so its number cannot belong to anybody else.
+    async fn signal(&self, name: &str, signal: Signal) -> Result<()> {
+        self.spec(name)?;
+        self.reap().await?;
+        let children = self.children.lock().await;
+        match children.get(name).and_then(Child::id) {
+            Some(pid) if process::signal(pid, signal) => Ok(()),
+            None | Some(_) => Err(Error::refused(format!("{name} is down: start it with restart"))),
+        }
+    }
+
+    async fn wait_gone(&self, name: &str, patience: Duration) -> Result<()> {
+        let mut children = self.children.lock().await;
+        let Some(child) = children.get_mut(name) else {
+            return Ok(());
+        };
+        let in_time = timeout(patience, child.wait()).await.is_ok();
+        if !in_time {
+            let _ = child.kill().await;
+        }
+        children.remove(name);
+        self.describe(|d| d.set_pid(name, None))?;
+        if in_time {
+            return Ok(());
+        }
+        Err(Error::fault(format!(
+            "{name} did not stop within {} s and was killed: its log tells why",
+            patience.as_secs()
+        )))
+    }
+
+    async fn wait_live(&self, name: &str, spec: &Spec) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(CHILD_START_SECONDS_MAX);
+        loop {
+            self.reap().await?;
+            if self.described().pid(name).is_none() {
+                let status = self.exits().get(name).copied();
+                return Err(start_failure(name, status, &spec.log));
+            }
+            if self.prober.live(&spec.ops).await {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let tail = log_tail(&spec.log);
+                return Err(Error::fault(format!(
+                    "{name} does not answer on {} after {CHILD_START_SECONDS_MAX} s; the end of {}:\n{tail}",
+                    spec.ops,
+                    spec.log.display()
+                )));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}
+
+/// A refusal of the child stays a refusal.
+fn start_failure(name: &str, status: Option<ExitStatus>, log: &Path) -> Error {
+    let how = status.map_or_else(|| "ended".to_owned(), |s| format!("ended at once ({s})"));
+    let message = format!("{name} {how}; the end of {}:\n{}", log.display(), log_tail(log));
+    match status.and_then(|s| s.code()) {
+        Some(2) => Error::Refused(message),
+        None | Some(_) => Error::Fault(message),
+    }
+}
+
+fn open_log(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| Error::file("open", path, &e))
+}
+
+/// The last lines of a log.
+pub(crate) fn log_tail(path: &Path) -> String {
+    let read = || -> std::io::Result<String> {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL_BYTES_MAX)))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let text = read().unwrap_or_else(|e| format!("(cannot be read: {e})"));
+    let lines: Vec<&str> = text.lines().collect();
+    lines
+        .get(lines.len().saturating_sub(LOG_TAIL_LINES_MAX)..)
+        .unwrap_or_default()
+        .join("\n")
+}
