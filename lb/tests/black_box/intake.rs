@@ -1,0 +1,120 @@
+//! What is not let in, and how that is told.
+
+use http::Request;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::program::Options;
+use crate::support::{cluster, cluster_with};
+
+const BODY_MAX: usize = 64 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_over_64_kib_is_refused_before_any_node_sees_it() {
+    let cluster = cluster(1).await;
+    let largest = cluster.lb.client().post("/v1/x", vec![b'x'; BODY_MAX]).await;
+    assert_eq!(largest.status, 200);
+    assert_eq!(cluster.nodes[0].seen()[0].body.len(), BODY_MAX);
+
+    let answer = cluster.lb.client().post("/v1/x", vec![b'x'; BODY_MAX + 1]).await;
+    assert_eq!(answer.status, 413);
+    let body: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+    assert!(body["detail"].is_string(), "{body}");
+
+    let mut chunked = b"POST /v1/x HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n".to_vec();
+    for _ in 0..65 {
+        chunked.extend_from_slice(b"400\r\n");
+        chunked.extend_from_slice(&[b'x'; 1024]);
+        chunked.extend_from_slice(b"\r\n");
+    }
+    let answer = cluster.lb.client().raw(&chunked).await;
+    assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    assert_eq!(cluster.nodes[0].seen().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chunked_body_arrives_whole_and_with_its_length() {
+    let cluster = cluster(1).await;
+    let request = b"POST /v1/x HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n\
+        3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n";
+    assert!(cluster.lb.client().raw(request).await.starts_with("HTTP/1.1 200 "));
+    let seen = &cluster.nodes[0].seen()[0];
+    assert_eq!(seen.body, "abcdefg");
+    assert_eq!(seen.headers["content-length"], "7");
+    assert!(!seen.headers.contains_key("transfer-encoding"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_waits_to_be_told_to_go_on_is_told() {
+    let cluster = cluster(1).await;
+    let mut stream = cluster.lb.client().connect().await;
+    let head = b"POST /v1/x HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\nexpect: 100-continue\r\n\r\n";
+    stream.write_all(head).await.expect("sent");
+    let mut interim = [0; 25];
+    stream.read_exact(&mut interim).await.expect("an interim answer");
+    assert_eq!(&interim, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream.write_all(b"{}").await.expect("sent");
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).await.expect("an answer");
+    assert_eq!(&status, b"HTTP/1.1 200");
+    assert!(!cluster.nodes[0].seen()[0].headers.contains_key("expect"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_served_here_is_told_and_no_node_is_asked() {
+    let cluster = cluster(1).await;
+    let client = cluster.lb.client();
+    let wrong_host = client
+        .send(Request::get("/").header("host", "evil.example.com"), "")
+        .await;
+    assert_eq!(wrong_host.status, 421);
+    assert!(!wrong_host.header("x-request-id").is_empty());
+    for (target, status) in [
+        ("/internal/v1/status", 404),
+        ("/metrics", 404),
+        ("/%69nternal/v1/status", 404),
+        ("/a/../internal/v1/status", 400),
+        ("/a//b", 400),
+        ("/a%2fb", 400),
+        ("/a%00b", 400),
+    ] {
+        assert_eq!(client.get(target).await.status, status, "{target}");
+    }
+    let trace = client.send(Request::builder().method("TRACE").uri("/"), "").await;
+    assert_eq!(trace.status, 405);
+    assert_eq!(trace.header("allow"), "GET, HEAD, POST, PUT, PATCH, DELETE");
+    assert!(cluster.nodes[0].seen().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_floods_has_to_wait() {
+    let cluster = cluster_with(
+        1,
+        Options {
+            logins_per_minute: 3,
+            ..Options::default()
+        },
+    )
+    .await;
+    let client = cluster.lb.client();
+    for _ in 0..3 {
+        assert_eq!(client.post("/v1/login", "{}").await.status, 200);
+    }
+    let refused = client.post("/v1/login", "{}").await;
+    assert_eq!(refused.status, 429);
+    let seconds: u64 = refused.header("retry-after").parse().expect("seconds");
+    assert!((1..=20).contains(&seconds), "{seconds}");
+    assert_eq!(
+        client.get("/v1/account").await.status,
+        200,
+        "other requests are not affected"
+    );
+    assert_eq!(cluster.nodes[0].seen().len(), 4);
+    let metrics = cluster.lb.ops("/metrics").await;
+    assert!(
+        metrics
+            .text()
+            .contains("tfauth_lb_rate_limited_total{limit=\"logins\"} 1"),
+        "{}",
+        metrics.text()
+    );
+}

@@ -1,0 +1,134 @@
+//! A client that can also misbehave: whole requests over TLS, raw bytes over TLS, and plain HTTP for operators.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::PATIENCE;
+
+/// An answer in full.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().expect("text"))
+    }
+}
+
+/// A client of the front; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Client {
+    address: SocketAddr,
+    tls: Arc<ClientConfig>,
+}
+
+impl Client {
+    pub(crate) fn new(address: SocketAddr, tls: Arc<ClientConfig>) -> Self {
+        Self { address, tls }
+    }
+
+    /// A TLS connection.
+    pub(crate) async fn connect(&self) -> TlsStream<TcpStream> {
+        let stream = TcpStream::connect(self.address).await.expect("the front listens");
+        let name = ServerName::try_from("localhost").expect("a name");
+        TlsConnector::from(Arc::clone(&self.tls))
+            .connect(name, stream)
+            .await
+            .expect("TLS with the front")
+    }
+
+    /// Sends one request on a connection of its own; `Host` is added unless it is there.
+    pub(crate) async fn send(&self, request: http::request::Builder, body: impl Into<Bytes>) -> Answer {
+        let has_host = request
+            .headers_ref()
+            .is_some_and(|headers| headers.contains_key("host"));
+        let request = if has_host {
+            request
+        } else {
+            request.header("host", "localhost")
+        };
+        exchange(
+            self.connect().await,
+            request.body(Full::new(body.into())).expect("a request"),
+        )
+        .await
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> Answer {
+        self.send(Request::get(target), "").await
+    }
+
+    pub(crate) async fn post(&self, target: &str, body: impl Into<Bytes>) -> Answer {
+        self.send(Request::post(target).header("content-type", "application/json"), body)
+            .await
+    }
+
+    /// Sends bytes and reads until the other side closes or is silent for a second.
+    pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
+        let mut stream = self.connect().await;
+        // The other side may close before it has read everything.
+        let _ = stream.write_all(bytes).await;
+        let mut answer = Vec::new();
+        let mut piece = [0; 4096];
+        while let Ok(Ok(length)) = tokio::time::timeout(Duration::from_secs(1), stream.read(&mut piece)).await {
+            if length == 0 {
+                break;
+            }
+            answer.extend_from_slice(&piece[..length]);
+        }
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+}
+
+/// A plain GET.
+pub(crate) async fn plain(address: SocketAddr, target: &str) -> Answer {
+    let stream = TcpStream::connect(address)
+        .await
+        .expect("the operations listener listens");
+    let request = Request::get(target)
+        .header("host", "ops")
+        .body(Full::new(Bytes::new()))
+        .expect("a request");
+    exchange(stream, request).await
+}
+
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Answer
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let exchanging = async {
+        let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
+        tokio::spawn(connection);
+        let (head, body) = sender.send_request(request).await.expect("an answer").into_parts();
+        let body = body.collect().await.expect("a whole answer").to_bytes();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body,
+        }
+    };
+    tokio::time::timeout(PATIENCE, exchanging)
+        .await
+        .expect("an answer in time")
+}

@@ -1,0 +1,97 @@
+//! A throw-away authority, and certificates of it for the front, the load balancer and nodes.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
+
+/// An authority.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("no names");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().expect("a key");
+        Self(CertifiedIssuer::self_signed(params, key).expect("an authority"))
+    }
+
+    /// A certificate for these names, with its key, both in PEM.
+    pub(crate) fn issue(&self, names: &[&str]) -> (String, String) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_string()).collect();
+        let key = KeyPair::generate().expect("a key");
+        let params = CertificateParams::new(names).expect("valid names");
+        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        (certificate.pem(), key.serialize_pem())
+    }
+
+    fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    fn roots(&self) -> Arc<RootCertStore> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).expect("a usable authority");
+        Arc::new(roots)
+    }
+}
+
+/// The authority of one test, and a folder with the files that the program reads.
+pub(crate) struct Pki {
+    pub(crate) authority: Authority,
+    folder: tempfile::TempDir,
+}
+
+impl Pki {
+    pub(crate) fn new() -> Self {
+        // A second installation is refused, which is fine: the first one stays.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let pki = Self {
+            authority: Authority::new(),
+            folder: tempfile::tempdir().expect("a folder"),
+        };
+        pki.write("ca.pem", &pki.authority.pem());
+        for (file, name) in [("front", "localhost"), ("lb", "lb.tfauth.internal")] {
+            let (certificate, key) = pki.authority.issue(&[name]);
+            pki.write(&format!("{file}.pem"), &certificate);
+            pki.write(&format!("{file}.key"), &key);
+        }
+        pki
+    }
+
+    /// Writes a file next to the certificates.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).expect("written");
+        path
+    }
+
+    /// TLS of a node with a certificate of `authority`, for clients of this test's authority.
+    pub(crate) fn node_tls(&self, authority: &Authority, names: &[&str]) -> Arc<ServerConfig> {
+        let (certificate, key) = authority.issue(names);
+        let verifier = WebPkiClientVerifier::builder(self.authority.roots())
+            .build()
+            .expect("a verifier");
+        let config = ServerConfig::builder()
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(
+                vec![CertificateDer::from_pem_slice(certificate.as_bytes()).expect("PEM")],
+                PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("PEM"),
+            );
+        Arc::new(config.expect("a TLS configuration"))
+    }
+
+    /// TLS of a client that trusts this test's authority.
+    pub(crate) fn client_tls(&self) -> Arc<ClientConfig> {
+        Arc::new(
+            ClientConfig::builder()
+                .with_root_certificates(self.authority.roots())
+                .with_no_client_auth(),
+        )
+    }
+}
