@@ -1,0 +1,60 @@
+//! The pages, drawn on the server: sign up, log in (password, then code), connect an app, welcome, log out.
+//!
+//! They need no script. A page decodes its form, calls one verb of the service and shows what came of it; it decides
+//! nothing. Every change is a `POST` of a verified form, answered with a redirect when it went well. An access token
+//! that has expired leads to `/login`: pages never rotate tokens on a `GET`, which must not change anything.
+
+mod answers;
+mod assets;
+mod enrol;
+mod home;
+mod login;
+mod logout;
+mod signup;
+#[cfg(test)]
+mod tests;
+mod texts;
+mod verify;
+mod view;
+mod welcome;
+
+pub(crate) use answers::status_page;
+
+use crate::http::context::RequestContext;
+use crate::http::respond::{Refusal, log_fault};
+use crate::http::routes::{AppState, Guard, Route, current_session};
+use crate::service::ServiceError;
+use axum::http::HeaderMap;
+use axum::response::Response;
+
+/// The lines of the pages in the table of routes.
+pub fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/", Guard::Open, home::show),
+        Route::get("/signup", Guard::Open, signup::show),
+        Route::post("/signup", Guard::Open, signup::submit),
+        Route::get("/login", Guard::Open, login::show),
+        Route::post("/login", Guard::Open, login::submit),
+        Route::get("/login/verify", Guard::Open, verify::show),
+        Route::post("/login/verify", Guard::Open, verify::submit),
+        Route::get("/login/enrol", Guard::Open, enrol::show),
+        Route::post("/login/enrol", Guard::Open, enrol::submit),
+        Route::get("/welcome", Guard::PageSession, welcome::show),
+        // Open, so that logging out works with an access token that has just expired.
+        Route::post("/logout", Guard::Open, logout::submit),
+        Route::get("/static/{name}", Guard::Open, assets::serve),
+    ]
+}
+
+/// The page for an error that a guard met.
+pub fn error_page(error: &ServiceError) -> Response {
+    log_fault(error);
+    let refusal = Refusal::of(error);
+    refusal.dress(status_page(refusal.status, None, None))
+}
+
+/// Whether the browser has a live session. Pages that anyone may see ask it only to show the better one, so not knowing
+/// counts as no.
+async fn is_signed_in(app: &AppState, ctx: &RequestContext, headers: &HeaderMap) -> bool {
+    current_session(app, ctx, headers).await.is_ok()
+}
