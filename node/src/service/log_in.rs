@@ -1,0 +1,50 @@
+//! `log_in`: password and code in one request. Which of the two was wrong is not told.
+
+use super::error::refusal;
+use super::guess::Claim;
+use super::{Auth, IssuedTokens, ServiceError};
+use crate::entropy;
+use crate::http::context::RequestContext;
+use auth_core::command::{Command, LogIn};
+use auth_core::ids::SessionId;
+use auth_core::reply::Reply;
+use secrecy::SecretString;
+
+impl Auth {
+    /// Opens a session when both factors are right. The first code from a pending seed confirms it.
+    ///
+    /// # Errors
+    /// `Denied` with `InvalidCredentials` whichever part was wrong, `TooManyAttempts`, or, after the right password only,
+    /// `EnrolmentRequired`, `AccountDisabled`, `FactorDisabled`.
+    pub async fn log_in(
+        &self,
+        ctx: &RequestContext,
+        username: &str,
+        password: &SecretString,
+        code: &str,
+    ) -> Result<IssuedTokens, ServiceError> {
+        self.require_signing_key()?;
+        let session = SessionId(entropy::bytes());
+        let claim = Claim {
+            verb: "log_in",
+            username,
+            password,
+            code: Some(code),
+        };
+        let guessed = self
+            .guess(ctx, &claim, |account, code| {
+                Ok(Command::LogIn(LogIn {
+                    account: account.id,
+                    base_seq: account.auth_seq,
+                    code,
+                    session,
+                    session_seconds: self.inner.session_seconds,
+                }))
+            })
+            .await?;
+        let Reply::SessionStarted(grant) = guessed.reply else {
+            return Err(refusal("log_in", &guessed.reply));
+        };
+        self.issue(ctx, &grant).await
+    }
+}

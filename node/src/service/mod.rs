@@ -1,0 +1,251 @@
+//! The verbs of the service, one file each: unseal, compute, stamp time and ids, propose, turn the reply into tokens.
+//!
+//! No HTTP and no raft types in here; and nothing is decided that the core decides: a verb evaluates evidence (is the
+//! password right? which time step has these digits?) and proposes it. Every method here is safe to repeat with the
+//! same [`RequestContext::operation`]: the same entry is proposed again and the same answer built from its reply.
+
+mod authenticate;
+mod challenge;
+mod end_session;
+mod enrol_totp;
+mod error;
+mod guess;
+mod limits;
+mod log_in;
+mod names;
+mod pending_totp;
+mod public_profile;
+pub mod qr;
+mod refresh_session;
+mod register_account;
+mod start_login;
+#[cfg(test)]
+mod tests;
+mod totp;
+mod verify_factor;
+
+pub use error::{FieldError, ServiceError};
+
+use crate::clock;
+use crate::hashing::HashPool;
+use crate::http::context::RequestContext;
+use crate::replication::{Replication, View};
+use crate::secrets::KeyRing;
+use crate::signing::{SigningKeys, TokenIssuer, TokenRefused, TokenSettings, TokenVerifier};
+use auth_core::account::Account;
+use auth_core::command::Command;
+use auth_core::entry::{Client, Entry};
+use auth_core::ids::{AccountId, RequestId, SessionId};
+use auth_core::query;
+use auth_core::reply::{Reply, SessionGrant};
+use auth_core::session::Session;
+use auth_core::time::Timestamp;
+use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// The verbs, with all that they need. Cheap to clone.
+#[derive(Clone)]
+pub struct Auth {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    replication: Replication,
+    ring: Arc<KeyRing>,
+    hashing: HashPool,
+    signing: SigningKeys,
+    issuer: TokenIssuer,
+    verifier: TokenVerifier,
+    session_seconds: u64,
+}
+
+/// Settings of the verbs.
+#[derive(Clone, Debug)]
+pub struct AuthConfig {
+    /// `iss` of tokens: an origin such as `https://localhost:8443`.
+    pub issuer: String,
+    /// `aud` of access tokens.
+    pub audience: String,
+    /// Life of an access token, in seconds.
+    pub access_seconds: u64,
+    /// Absolute life of a session and its refresh tokens, in seconds.
+    pub refresh_seconds: u64,
+}
+
+/// What a new account is made from, as its owner wrote it.
+pub struct NewAccount {
+    /// Name to log in with.
+    pub username: String,
+    /// Mail address.
+    pub email: String,
+    /// Password.
+    pub password: SecretString,
+}
+
+/// An account that was made (or seems to be: a taken mail address is not told).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegisteredAccount {
+    /// Its id.
+    pub id: AccountId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Name as stored (NFC).
+    pub username: String,
+    /// Address as written.
+    pub email: String,
+}
+
+/// A login whose password was right.
+pub struct StartedLogin {
+    /// Value of the challenge cookie.
+    pub challenge: String,
+    /// When the challenge is void.
+    pub expires_at: Timestamp,
+    /// Whether the account is bound to a factor; otherwise a pending one waits to be scanned.
+    pub bound: bool,
+}
+
+/// A TOTP seed that waits for its first code.
+pub struct PendingTotp {
+    /// `otpauth://totp/...` as authenticator apps read it; [`qr`] draws it.
+    pub otpauth_uri: SecretString,
+    /// The seed in base32 without padding.
+    pub secret_base32: SecretString,
+    /// When it is void.
+    pub expires_at: Timestamp,
+}
+
+/// Tokens of a session.
+pub struct IssuedTokens {
+    /// Access token.
+    pub access: SecretString,
+    /// Refresh token.
+    pub refresh: SecretString,
+    /// End of the access token.
+    pub access_expires_at: Timestamp,
+    /// End of the refresh token, and of the session.
+    pub refresh_expires_at: Timestamp,
+    /// The session.
+    pub session: SessionId,
+}
+
+/// Who asks, as an access token and the replicated state say.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    /// Whose token.
+    pub account: Account,
+    /// Of which session.
+    pub session: Session,
+}
+
+impl Auth {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(
+        config: AuthConfig,
+        replication: Replication,
+        ring: Arc<KeyRing>,
+        hashing: HashPool,
+        signing: SigningKeys,
+    ) -> Self {
+        let session_seconds = config.refresh_seconds;
+        let settings = TokenSettings {
+            issuer: config.issuer,
+            audience: config.audience,
+            access_seconds: config.access_seconds,
+        };
+        let verifier = TokenVerifier::new(&settings);
+        let issuer = TokenIssuer::new(settings);
+        Self {
+            inner: Arc::new(Inner {
+                replication,
+                ring,
+                hashing,
+                signing,
+                issuer,
+                verifier,
+                session_seconds,
+            }),
+        }
+    }
+
+    /// The public keys as a JWK set, when the cluster has one.
+    #[must_use]
+    pub fn jwks(&self) -> Option<bytes::Bytes> {
+        self.inner.signing.jwks()
+    }
+
+    /// Names the entry of `verb` about `subject` in this client request: a retry names it alike and gets the same reply.
+    /// The subject is part of it so that no reply can be fetched with the operation id of somebody else's request.
+    fn request_id(ctx: &RequestContext, verb: &str, subject: &[u8]) -> RequestId {
+        let digest: [u8; 32] = Sha256::new()
+            .chain_update(ctx.operation)
+            .chain_update(verb)
+            .chain_update([0])
+            .chain_update(subject)
+            .finalize()
+            .into();
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        RequestId(id)
+    }
+
+    async fn propose(
+        &self,
+        ctx: &RequestContext,
+        request_id: RequestId,
+        command: Command,
+    ) -> Result<Reply, ServiceError> {
+        let client = Client {
+            address: ctx.client_address.to_string(),
+        };
+        let entry = Entry {
+            request_id,
+            at: clock::now(),
+            client,
+            command,
+        };
+        Ok(self.inner.replication.propose(&entry, ctx.deadline).await?)
+    }
+
+    /// The applied state, after every change that was acknowledged before this call. No quorum, no answer: whatever
+    /// comes later is not worth computing then.
+    async fn current_view(&self, ctx: &RequestContext) -> Result<View, ServiceError> {
+        self.inner.replication.barrier(ctx.deadline).await?;
+        Ok(self.inner.replication.view())
+    }
+
+    /// Refuses early what could not be answered with tokens in the end.
+    fn require_signing_key(&self) -> Result<(), ServiceError> {
+        if self.inner.signing.is_ready() {
+            Ok(())
+        } else {
+            Err(ServiceError::Unavailable { not_executed: true })
+        }
+    }
+
+    /// Tokens of a grant: equal grants give equal tokens, so a retry gets the ones that may have been lost.
+    async fn issue(&self, ctx: &RequestContext, grant: &SessionGrant) -> Result<IssuedTokens, ServiceError> {
+        let inner = &self.inner;
+        let (access, refresh) = inner.issuer.issue(&inner.signing, grant, ctx.deadline).await?;
+        Ok(IssuedTokens {
+            access,
+            refresh,
+            access_expires_at: inner.issuer.access_expires_at(grant),
+            refresh_expires_at: grant.expires_at,
+            session: grant.session,
+        })
+    }
+}
+
+/// The time that the core will decide with, should the next entry be stamped now.
+fn effective_now(view: &View) -> Result<Timestamp, ServiceError> {
+    Ok(clock::now().max(query::log_clock(view)?))
+}
+
+/// Why a token does not count goes to the log; the caller is told nothing of it.
+fn token_refused(reason: TokenRefused) -> ServiceError {
+    tracing::debug!(%reason, "a token was refused");
+    ServiceError::Unauthenticated
+}

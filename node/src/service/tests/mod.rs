@@ -1,0 +1,1 @@
+//! The verbs and the dialect against a real store of one member.
