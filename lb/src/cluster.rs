@@ -293,11 +293,6 @@ impl Lease {
     pub fn node(&self) -> Option<&Node> {
         self.cluster.nodes.get(self.index)
     }
-
-    /// Its index.
-    pub fn index(&self) -> usize {
-        self.index
-    }
 }
 
 impl Drop for Lease {

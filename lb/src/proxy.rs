@@ -12,9 +12,11 @@ pub mod retry;
 pub mod route;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use auth_api::headers::NOT_EXECUTED;
+use bytes::Bytes;
 use http::{StatusCode, header};
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
@@ -71,7 +73,7 @@ impl Proxy {
             self.metrics.retried(cause);
             tracing::info!(
                 request_id = context.id.as_str(),
-                node = context.node_name(),
+                node = self.node_name(context),
                 cause = cause.label(),
                 attempts = context.attempts,
                 "request goes to another node"
@@ -80,11 +82,19 @@ impl Proxy {
         repeat
     }
 
+    /// Name of the node that works on a request or did last.
+    fn node_name(&self, context: &Context) -> &str {
+        context
+            .node
+            .and_then(|node| self.cluster.nodes().get(node))
+            .map_or("", |node| &node.config.name)
+    }
+
     fn node_failed(&self, context: &Context) {
-        if let Some(lease) = &context.lease
-            && self.cluster.request_failed(lease.index())
+        if let Some(node) = context.node
+            && self.cluster.request_failed(node)
         {
-            self.metrics.ejected(context.node_name());
+            self.metrics.ejected(self.node_name(context));
         }
     }
 
@@ -186,8 +196,8 @@ impl ProxyHttp for Proxy {
                 response.insert_header(header::RETRY_AFTER, UNAVAILABLE_RETRY_AFTER_SECONDS)?;
             }
             None => {
-                if let Some(lease) = &context.lease {
-                    self.cluster.request_answered(lease.index());
+                if let Some(node) = context.node {
+                    self.cluster.request_answered(node);
                 }
             }
         }
@@ -198,6 +208,20 @@ impl ProxyHttp for Proxy {
         )
     }
 
+    fn upstream_response_body_filter(
+        &self,
+        _session: &mut Session,
+        _body: &mut Option<Bytes>,
+        is_end: bool,
+        context: &mut Context,
+    ) -> Result<Option<Duration>> {
+        if is_end {
+            // The node is done, however slowly the client reads.
+            context.lease = None;
+        }
+        Ok(None)
+    }
+
     fn fail_to_connect(
         &self,
         session: &mut Session,
@@ -206,8 +230,8 @@ impl ProxyHttp for Proxy {
         mut error: Box<Error>,
     ) -> Box<Error> {
         if matches!(error.etype(), ErrorType::ConnectRefused | ErrorType::ConnectNoRoute) {
-            if let Some(lease) = &context.lease {
-                self.cluster.refused(lease.index());
+            if let Some(node) = context.node {
+                self.cluster.refused(node);
             }
         } else {
             self.node_failed(context);
@@ -253,14 +277,15 @@ impl ProxyHttp for Proxy {
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
         let status = session.response_written().map_or(0, |head| head.status.as_u16());
         let took = clock::now().saturating_duration_since(context.started);
-        self.metrics.answered(context.route, status, context.node_name(), took);
+        self.metrics
+            .answered(context.route, status, self.node_name(context), took);
         tracing::info!(
             target: "access",
             request_id = context.id.as_str(),
             method = session.req_header().method.as_str(),
             route = context.route.label(),
             status,
-            node = context.node_name(),
+            node = self.node_name(context),
             attempts = context.attempts,
             duration_ms = took.as_secs_f64() * 1_000.0,
             error = error.map(|error| error.etype().as_str()),

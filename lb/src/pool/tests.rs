@@ -42,20 +42,22 @@ proptest! {
     #[test]
     fn a_suspect_is_picked_only_when_no_ready_node_is_left(view in view(), tried in 0u64..64, draw: u64) {
         let tried = NodeSet::from_bits(tried);
-        if let Pick::Node(node) = pick(&view, tried, |_| 0, draw) {
-            if view.suspect.contains(node) {
-                prop_assert!(view.ready.minus(tried).is_empty());
-            }
+        if let Pick::Node(node) = pick(&view, tried, |_| 0, draw)
+            && view.suspect.contains(node)
+        {
+            prop_assert!(view.ready.minus(tried).is_empty());
         }
     }
 
     #[test]
     fn an_ejected_node_is_spared_while_at_least_half_remain(view in view(), draw: u64) {
         let kept = view.ready.minus(view.ejected);
-        if let Pick::Node(node) = pick(&view, NodeSet::EMPTY, |_| 0, draw) {
-            if view.ready.contains(node) && !kept.is_empty() && kept.len() * 2 >= view.ready.len() {
-                prop_assert!(kept.contains(node));
-            }
+        let is_half_kept = !kept.is_empty() && kept.len() * 2 >= view.ready.len();
+        if let Pick::Node(node) = pick(&view, NodeSet::EMPTY, |_| 0, draw)
+            && view.ready.contains(node)
+            && is_half_kept
+        {
+            prop_assert!(kept.contains(node));
         }
     }
 

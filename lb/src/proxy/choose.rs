@@ -29,6 +29,7 @@ impl Proxy {
         };
         peer.options.read_timeout = Some(self.timeouts.one_try.min(context.remaining()));
         context.lease = Some(lease);
+        context.node = Some(index);
         context.tried.insert(index);
         context.attempts += 1;
         Ok(peer)

@@ -40,7 +40,9 @@ pub struct Context {
     pub open_outcome_retries: u32,
     /// A node may have done what was asked, though no answer came.
     pub is_outcome_open: bool,
-    /// The node that works on it.
+    /// The node that works on it or did last.
+    pub node: Option<usize>,
+    /// Counts it there, until the node's answer is complete.
     pub lease: Option<Lease>,
     /// Why the last attempt failed, when the answer itself told.
     pub told_cause: Option<Cause>,
@@ -65,6 +67,7 @@ impl Context {
             attempts: 0,
             open_outcome_retries: 0,
             is_outcome_open: false,
+            node: None,
             lease: None,
             told_cause: None,
             _presence: presence,
@@ -74,14 +77,6 @@ impl Context {
     /// Time to the deadline.
     pub fn remaining(&self) -> Duration {
         self.deadline.saturating_duration_since(clock::now())
-    }
-
-    /// Name of the node that works on it or did last.
-    pub fn node_name(&self) -> &str {
-        self.lease
-            .as_ref()
-            .and_then(Lease::node)
-            .map_or("", |node| &node.config.name)
     }
 
     /// The situation after an attempt failed.

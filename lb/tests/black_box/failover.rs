@@ -222,6 +222,7 @@ async fn a_busy_node_gets_no_more_while_another_is_free() {
     for _ in 0..20 {
         assert_eq!(client.get("/").await.text(), "node-2", "the busy node was picked");
     }
+    assert_eq!(cluster.nodes[0].seen().len(), 1, "the busy node was picked");
     cluster.nodes[0].go();
     for answer in waiting {
         assert_eq!(answer.await.expect("no panic").status, 200);
