@@ -4,16 +4,31 @@
 //! Commands and replies are opaque bytes; what they mean is the business of the [`StateMachine`] that the user brings.
 //! No type of openraft or sled is public, so that either can be exchanged. Must not know what is stored.
 
+mod bootstrap;
+mod codec;
 mod config;
+mod disk;
 mod entropy;
 mod error;
+mod fault;
 mod fsync;
+mod guard;
+mod identity;
 mod limits;
+mod log_store;
 mod machine;
 mod metrics;
+mod open;
+mod peer;
+mod propose;
+mod read;
+mod record;
+mod shutdown;
+mod state;
 mod status;
 mod store;
 mod types;
+mod watchers;
 
 pub use config::{Config, Limits, Member, PeerTls, Timing};
 pub use error::{ApplyError, Fault, FsyncFilterError, NotExecuted, OpenError, ProposeError, ReadError, StorageError};
@@ -21,5 +36,9 @@ pub use fsync::install_real_fsync;
 pub use limits::{COMMAND_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use machine::{Read, StateMachine, TableId, Transaction};
 pub use metrics::{DURATION_BUCKETS_US, GROUP_BUCKETS, HistogramSnapshot, MetricsSnapshot};
+pub use state::View;
 pub use status::{Role, Status};
-pub use store::{Applied, Store, View};
+pub use store::{Applied, Store};
+
+/// Consensus over this crate's types.
+pub(crate) type Raft = openraft::Raft<types::Types, state::Applier>;

@@ -76,6 +76,9 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// An accepted connection must say who it is within this time.
 pub(crate) const GREETING_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// A connection on which nothing is asked for this long is closed.
+pub(crate) const PEER_SILENCE_MAX: Duration = Duration::from_secs(600);
+
 /// The shortest and longest pause before a failed connection is tried again.
 pub(crate) const REDIAL_PAUSE_MIN: Duration = Duration::from_millis(20);
 pub(crate) const REDIAL_PAUSE_MAX: Duration = Duration::from_millis(200);
@@ -84,7 +87,7 @@ pub(crate) const REDIAL_PAUSE_MAX: Duration = Duration::from_millis(200);
 pub(crate) const SNAPSHOT_STALL_MAX: Duration = Duration::from_secs(15);
 
 /// How long a checkpoint waits for readers of the previous one before it ends them.
-pub(crate) const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(10);
+pub(crate) const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(60);
 
 /// How often the guard file is refreshed with the position of the log.
 pub(crate) const GUARD_REFRESH_INTERVAL: Duration = Duration::from_millis(100);

@@ -1,0 +1,60 @@
+//! The first fault that makes this node unusable, told to everyone who waits for it.
+//!
+//! Must not be cleared: only a new process may try again.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::Fault;
+
+/// Where a fault is put and waited for.
+#[derive(Clone, Debug)]
+pub(crate) struct FaultCell {
+    cell: Arc<watch::Sender<Option<Fault>>>,
+}
+
+impl FaultCell {
+    pub(crate) fn new() -> Self {
+        Self {
+            cell: Arc::new(watch::Sender::new(None)),
+        }
+    }
+
+    pub(crate) fn storage(&self, error: &dyn Display) {
+        self.set(Fault::Storage(error.to_string()));
+    }
+
+    pub(crate) fn consensus(&self, error: &dyn Display) {
+        self.set(Fault::Consensus(error.to_string()));
+    }
+
+    fn set(&self, fault: Fault) {
+        self.cell.send_if_modified(|cell| {
+            let first = cell.is_none();
+            if first {
+                tracing::error!(fault = %fault, "this node must stop");
+                *cell = Some(fault);
+            }
+            first
+        });
+    }
+
+    pub(crate) fn get(&self) -> Option<Fault> {
+        self.cell.borrow().clone()
+    }
+
+    /// Returns when there is a fault, maybe never.
+    pub(crate) async fn wait(&self) -> Fault {
+        let mut receiver = self.cell.subscribe();
+        loop {
+            if let Some(fault) = receiver.borrow_and_update().clone() {
+                return fault;
+            }
+            if receiver.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}

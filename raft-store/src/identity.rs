@@ -1,0 +1,156 @@
+//! Who a data folder belongs to: cluster, node, and the folder's own identity.
+//!
+//! A folder of another cluster or node is refused before anything in it is read. A lost identity beside existing data
+//! is never replaced: a member that forgot what it promised must not come back under its old id.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use crate::{OpenError, disk, entropy};
+
+const FILE: &str = "identity";
+const FIRST_LINE: &str = "tfauth data folder, format 1";
+
+/// What the file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) cluster_id: [u8; 16],
+    pub(crate) node_id: u64,
+    pub(crate) incarnation: [u8; 16],
+}
+
+impl Identity {
+    /// Reads the identity of the folder, or gives a new folder one.
+    pub(crate) fn claim(folder: &Path, cluster_id: [u8; 16], node_id: u64) -> Result<Self, OpenError> {
+        let path = folder.join(FILE);
+        let found = disk::read_file(&path).map_err(OpenError::io("cannot read", &path))?;
+        let Some(bytes) = found else {
+            return Self::create(folder, cluster_id, node_id);
+        };
+        let identity = std::str::from_utf8(&bytes)
+            .ok()
+            .and_then(Self::parse)
+            .ok_or_else(|| OpenError::quarantine(folder, format!("{} is damaged", path.display())))?;
+        if identity.cluster_id != cluster_id {
+            return Err(OpenError::WrongCluster {
+                path: folder.to_path_buf(),
+                found: hex(&identity.cluster_id),
+                configured: hex(&cluster_id),
+            });
+        }
+        if identity.node_id != node_id {
+            return Err(OpenError::WrongNode {
+                path: folder.to_path_buf(),
+                found: identity.node_id,
+                configured: node_id,
+            });
+        }
+        Ok(identity)
+    }
+
+    fn create(folder: &Path, cluster_id: [u8; 16], node_id: u64) -> Result<Self, OpenError> {
+        for data in ["log", "state", "guard"] {
+            if folder.join(data).exists() {
+                return Err(OpenError::quarantine(
+                    folder,
+                    format!("it holds {data:?} but no {FILE:?} file"),
+                ));
+            }
+        }
+        let identity = Self {
+            cluster_id,
+            node_id,
+            incarnation: entropy::identity(),
+        };
+        let path = folder.join(FILE);
+        disk::replace_file(&path, identity.text().as_bytes()).map_err(OpenError::io("cannot write", &path))?;
+        tracing::info!(folder = %folder.display(), incarnation = hex(&identity.incarnation), "new data folder");
+        Ok(identity)
+    }
+
+    fn text(&self) -> String {
+        let body = format!(
+            "{FIRST_LINE}\ncluster {}\nnode {}\nincarnation {}\n",
+            hex(&self.cluster_id),
+            self.node_id,
+            hex(&self.incarnation)
+        );
+        let checksum = crc32c::crc32c(body.as_bytes());
+        format!("{body}checksum {checksum:08x}\n")
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut lines = text.lines();
+        if lines.next()? != FIRST_LINE {
+            return None;
+        }
+        let identity = Self {
+            cluster_id: unhex(lines.next()?.strip_prefix("cluster ")?)?,
+            node_id: lines.next()?.strip_prefix("node ")?.parse().ok()?,
+            incarnation: unhex(lines.next()?.strip_prefix("incarnation ")?)?,
+        };
+        (identity.text() == text).then_some(identity)
+    }
+}
+
+/// Lower-case hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _infallible = write!(text, "{byte:02x}");
+            text
+        })
+}
+
+fn unhex(text: &str) -> Option<[u8; 16]> {
+    if text.len() != 32 || !text.is_ascii() {
+        return None;
+    }
+    u128::from_str_radix(text, 16).ok().map(u128::to_be_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_keeps_its_identity() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Identity::claim(folder.path(), [1; 16], 7).unwrap();
+        assert_eq!(Identity::claim(folder.path(), [1; 16], 7).unwrap(), first);
+    }
+
+    #[test]
+    fn a_folder_of_another_cluster_or_node_is_refused_with_both_values() {
+        let folder = tempfile::tempdir().unwrap();
+        Identity::claim(folder.path(), [1; 16], 7).unwrap();
+        let cluster = Identity::claim(folder.path(), [2; 16], 7).unwrap_err().to_string();
+        assert!(
+            cluster.contains(&"01".repeat(16)) && cluster.contains(&"02".repeat(16)),
+            "{cluster}"
+        );
+        let node = Identity::claim(folder.path(), [1; 16], 8).unwrap_err().to_string();
+        assert!(node.contains("node 7") && node.contains("node 8"), "{node}");
+    }
+
+    #[test]
+    fn a_damaged_or_missing_identity_beside_data_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        Identity::claim(folder.path(), [1; 16], 7).unwrap();
+        let path = folder.path().join(FILE);
+        let text = std::fs::read_to_string(&path).unwrap().replace("node 7", "node 8");
+        std::fs::write(&path, text).unwrap();
+        assert!(matches!(
+            Identity::claim(folder.path(), [1; 16], 8),
+            Err(OpenError::Quarantine { .. })
+        ));
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(folder.path().join("log")).unwrap();
+        assert!(matches!(
+            Identity::claim(folder.path(), [1; 16], 7),
+            Err(OpenError::Quarantine { .. })
+        ));
+    }
+}

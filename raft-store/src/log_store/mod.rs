@@ -1,0 +1,230 @@
+//! The log: entries in memory for readers, on disk through one writer thread.
+//!
+//! Must not answer for an entry before the disk has it; must not let readers touch the disk.
+
+mod frames;
+mod memory;
+mod writer;
+
+use std::fmt::Debug;
+use std::io;
+use std::ops::RangeBounds;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::Sender;
+
+use openraft::storage::{IOFlushed, RaftLogStorage};
+use openraft::{LogState, OptionalSend, RaftLogReader};
+use parking_lot::RwLock;
+use tokio::sync::oneshot;
+
+use self::frames::{Frames, Loaded};
+use self::memory::LogMemory;
+use self::writer::{Op, Writer};
+use crate::OpenError;
+use crate::fault::FaultCell;
+use crate::guard::{Guard, Promises};
+use crate::metrics::Counters;
+use crate::types::{Entry, LogId, Types, Vote};
+
+/// The log of this member.
+pub(crate) struct LogStore {
+    memory: Arc<RwLock<LogMemory>>,
+    queue: LogQueue,
+}
+
+/// Sends work to the writer thread.
+#[derive(Clone)]
+pub(crate) struct LogQueue {
+    sender: Sender<Op>,
+    counters: Arc<Counters>,
+}
+
+/// Reads entries from memory.
+#[derive(Clone)]
+pub(crate) struct LogReader {
+    memory: Arc<RwLock<LogMemory>>,
+}
+
+impl LogStore {
+    /// Opens the log of a folder and compares it with what this member has promised.
+    pub(crate) fn open(
+        folder: &Path,
+        cache_bytes: u64,
+        promises: &Promises,
+        guard: Arc<Guard>,
+        counters: Arc<Counters>,
+        fault: FaultCell,
+    ) -> Result<Self, OpenError> {
+        let (frames, loaded) = Frames::open(&folder.join("log"), cache_bytes)?;
+        check_promises(folder, &loaded, promises)?;
+        let mut memory = LogMemory::default();
+        (memory.vote, memory.committed, memory.purged) = (loaded.vote, loaded.committed, loaded.purged);
+        memory
+            .append(&loaded.entries)
+            .map_err(|error| OpenError::quarantine(folder, format!("its log has a hole: {error}")))?;
+        tracing::info!(entries = memory.len(), "log opened");
+        let sender = Writer::start(frames, memory.last(), guard, counters.clone(), fault)
+            .map_err(OpenError::io("cannot start a thread for", folder))?;
+        Ok(Self {
+            memory: Arc::new(RwLock::new(memory)),
+            queue: LogQueue { sender, counters },
+        })
+    }
+
+    pub(crate) fn queue(&self) -> LogQueue {
+        self.queue.clone()
+    }
+
+    pub(crate) fn reader(&self) -> LogReader {
+        LogReader {
+            memory: self.memory.clone(),
+        }
+    }
+}
+
+/// The log on disk must hold at least what the guard file says it does.
+fn check_promises(folder: &Path, loaded: &Loaded, promises: &Promises) -> Result<(), OpenError> {
+    if let Some(promised) = &promises.vote {
+        let kept = loaded.vote.as_ref().map(vote_order);
+        if kept < Some(vote_order(promised)) {
+            return Err(OpenError::quarantine(
+                folder,
+                format!("it has forgotten the vote {promised}"),
+            ));
+        }
+    }
+    let Some(promised) = promises.log else {
+        return Ok(());
+    };
+    let last = loaded.entries.last().map(|entry| entry.log_id).or(loaded.purged);
+    if last.is_none_or(|last| last.index < promised.index) {
+        let found = last.map_or("nothing".to_owned(), |last| last.to_string());
+        return Err(OpenError::quarantine(
+            folder,
+            format!("its log ends at {found}, but entry {promised} was on disk"),
+        ));
+    }
+    let same_place = loaded.entries.iter().find(|entry| entry.log_id.index == promised.index);
+    match same_place {
+        Some(entry) if entry.log_id != promised => Err(OpenError::quarantine(
+            folder,
+            format!(
+                "entry {} is {}, but {promised} was on disk",
+                promised.index, entry.log_id
+            ),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn vote_order(vote: &Vote) -> (u64, u64, bool) {
+    (vote.leader.term, vote.leader.node_id, vote.committed)
+}
+
+impl LogQueue {
+    fn send(&self, op: Op) -> io::Result<()> {
+        self.counters.log_queue.fetch_add(1, Relaxed);
+        self.sender
+            .send(op)
+            .map_err(|_| io::Error::other("the writer of the log has stopped"))
+    }
+
+    async fn send_and_wait(&self, op: Op, done: oneshot::Receiver<io::Result<()>>) -> io::Result<()> {
+        self.send(op)?;
+        done.await
+            .map_err(|_| io::Error::other("the writer of the log has stopped"))?
+    }
+
+    /// Flushes, closes the database and ends the thread.
+    pub(crate) async fn close(&self) -> io::Result<()> {
+        let (done, wait) = oneshot::channel();
+        self.send_and_wait(Op::Close { done }, wait).await
+    }
+}
+
+impl LogReader {
+    /// Entries in memory.
+    pub(crate) fn len(&self) -> u64 {
+        self.memory.read().len() as u64
+    }
+}
+
+impl RaftLogReader<Types> for LogReader {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> Result<Vec<Entry>, io::Error> {
+        Ok(self.memory.read().range(range))
+    }
+
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, io::Error> {
+        Ok(self.memory.read().range_limited(start..end))
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<Vote>, io::Error> {
+        Ok(self.memory.read().vote)
+    }
+}
+
+impl RaftLogStorage<Types> for LogStore {
+    type LogReader = LogReader;
+
+    async fn get_log_state(&mut self) -> Result<LogState<Types>, io::Error> {
+        let memory = self.memory.read();
+        Ok(LogState {
+            last_purged_log_id: memory.purged,
+            last_log_id: memory.last(),
+        })
+    }
+
+    async fn get_log_reader(&mut self) -> LogReader {
+        self.reader()
+    }
+
+    async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
+        let (done, wait) = oneshot::channel();
+        self.queue.send_and_wait(Op::Vote { vote: *vote, done }, wait).await?;
+        self.memory.write().vote = Some(*vote);
+        Ok(())
+    }
+
+    async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
+        self.memory.write().committed = committed;
+        self.queue.send(Op::Committed { committed })
+    }
+
+    async fn read_committed(&mut self) -> Result<Option<LogId>, io::Error> {
+        Ok(self.memory.read().committed)
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types>) -> Result<(), io::Error>
+    where
+        I: IntoIterator<Item = Entry> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let entries: Vec<Entry> = entries.into_iter().collect();
+        self.memory.write().append(&entries)?;
+        self.queue.send(Op::Append {
+            entries,
+            done: callback,
+        })
+    }
+
+    /// Returns when the cut is on disk: a snapshot installed after it must never meet the old entries again.
+    async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {
+        let after = {
+            let mut memory = self.memory.write();
+            memory.truncate(last_log_id.map(|id| id.index));
+            memory.last()
+        };
+        let (done, wait) = oneshot::channel();
+        self.queue.send_and_wait(Op::Truncate { after, done }, wait).await
+    }
+
+    async fn purge(&mut self, log_id: LogId) -> Result<(), io::Error> {
+        self.memory.write().purge(log_id);
+        self.queue.send(Op::Purge { upto: log_id })
+    }
+}

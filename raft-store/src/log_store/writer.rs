@@ -1,0 +1,298 @@
+//! The one thread that writes the log: takes everything queued, writes it, waits for the disk once, then answers all
+//! of it in order. While one group waits for the disk the next one gathers.
+//!
+//! Votes go through the same queue: their order with entries is a safety rule. After an error nothing is acknowledged
+//! any more, and nothing is tried again: what the kernel kept of a failed write is unknown.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
+use std::time::Instant;
+
+use openraft::storage::IOFlushed;
+use tokio::sync::oneshot;
+
+use super::frames::Frames;
+use crate::disk;
+use crate::fault::FaultCell;
+use crate::guard::Guard;
+use crate::limits::{GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, GUARD_REFRESH_INTERVAL, PURGE_FRAMES_PER_GROUP_MAX};
+use crate::metrics::Counters;
+use crate::types::{Entry, LogId, Types, Vote};
+
+/// One request to the writer. Those with a `done` are answered when they are on disk.
+pub(crate) enum Op {
+    Append {
+        entries: Vec<Entry>,
+        done: IOFlushed<Types>,
+    },
+    Vote {
+        vote: Vote,
+        done: oneshot::Sender<io::Result<()>>,
+    },
+    Truncate {
+        after: Option<LogId>,
+        done: oneshot::Sender<io::Result<()>>,
+    },
+    Purge {
+        upto: LogId,
+    },
+    Committed {
+        committed: Option<LogId>,
+    },
+    Close {
+        done: oneshot::Sender<io::Result<()>>,
+    },
+}
+
+enum Answer {
+    Append(IOFlushed<Types>),
+    Waiter(oneshot::Sender<io::Result<()>>),
+}
+
+impl Answer {
+    fn send(self, result: io::Result<()>) {
+        match self {
+            Self::Append(done) => done.io_completed(result),
+            Self::Waiter(done) => drop(done.send(result)),
+        }
+    }
+}
+
+/// What one group asks for, gathered while it is written.
+#[derive(Default)]
+struct Group {
+    answers: Vec<Answer>,
+    entries: usize,
+    vote: Option<Vote>,
+    committed: Option<Option<LogId>>,
+    needs_flush: bool,
+    close: bool,
+}
+
+pub(crate) struct Writer {
+    frames: Frames,
+    guard: Arc<Guard>,
+    counters: Arc<Counters>,
+    fault: FaultCell,
+    last: Option<LogId>,
+    failed: bool,
+}
+
+impl Writer {
+    /// Starts the thread; it ends with [`Op::Close`], or when the last sender is gone.
+    pub(crate) fn start(
+        frames: Frames,
+        last: Option<LogId>,
+        guard: Arc<Guard>,
+        counters: Arc<Counters>,
+        fault: FaultCell,
+    ) -> io::Result<Sender<Op>> {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let writer = Self {
+            frames,
+            guard,
+            counters,
+            fault,
+            last,
+            failed: false,
+        };
+        std::thread::Builder::new()
+            .name("log-writer".into())
+            .spawn(move || writer.run(&receiver))?;
+        Ok(sender)
+    }
+
+    fn run(mut self, queue: &Receiver<Op>) {
+        let mut purging = true;
+        while let Some(ops) = self.next_group(queue, purging) {
+            self.counters.log_queue.fetch_sub(ops.len() as u64, Relaxed);
+            let mut group = Group::default();
+            let result = self.work(ops, &mut group);
+            let close = group.close;
+            if close {
+                // The database has to be closed before anyone is told that it is.
+                let Self { frames, .. } = self;
+                drop(frames);
+                answer(group.answers, &result);
+                return;
+            }
+            answer(group.answers, &result);
+            purging = self.maintain();
+        }
+    }
+
+    /// Everything queued, up to the limits of a group; nothing when there was nothing to do for a while.
+    fn next_group(&self, queue: &Receiver<Op>, purging: bool) -> Option<Vec<Op>> {
+        let mut ops = Vec::new();
+        let first = if purging {
+            match queue.try_recv() {
+                Ok(op) => Some(op),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => return None,
+            }
+        } else if self.guard.is_stale() && !self.failed {
+            match queue.recv_timeout(GUARD_REFRESH_INTERVAL) {
+                Ok(op) => Some(op),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        } else {
+            Some(queue.recv().ok()?)
+        };
+        ops.extend(first);
+        let (mut entries, mut bytes) = ops.first().map_or((0, 0), size);
+        while !ops.is_empty() && entries < GROUP_ENTRIES_MAX && bytes < GROUP_BYTES_MAX {
+            let Ok(op) = queue.try_recv() else {
+                break;
+            };
+            let (more_entries, more_bytes) = size(&op);
+            (entries, bytes) = (entries + more_entries, bytes + more_bytes);
+            ops.push(op);
+        }
+        Some(ops)
+    }
+
+    /// Writes a group and waits for the disk.
+    fn work(&mut self, ops: Vec<Op>, group: &mut Group) -> io::Result<()> {
+        let mut result = self.usable();
+        for op in ops {
+            if result.is_ok() {
+                result = self.take(op, group);
+            } else {
+                refuse(op, group);
+            }
+        }
+        let result = result.and_then(|()| self.finish(group));
+        if let Err(error) = &result
+            && !self.failed
+        {
+            self.failed = true;
+            tracing::error!(error = %error, "the log could not be written; nothing is acknowledged any more");
+            self.fault.storage(error);
+        }
+        result
+    }
+
+    fn usable(&self) -> io::Result<()> {
+        if self.failed {
+            Err(io::Error::other("an earlier write of the log failed"))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn take(&mut self, op: Op, group: &mut Group) -> io::Result<()> {
+        match op {
+            Op::Append { entries, done } => {
+                group.answers.push(Answer::Append(done));
+                group.entries += entries.len();
+                group.needs_flush = true;
+                self.last = entries.last().map(|entry| entry.log_id).or(self.last);
+                disk::no_panic(|| self.frames.append(&entries))
+            }
+            Op::Vote { vote, done } => {
+                group.answers.push(Answer::Waiter(done));
+                group.vote = Some(vote);
+                group.needs_flush = true;
+                disk::no_panic(|| self.frames.save_vote(&vote))
+            }
+            Op::Truncate { after, done } => {
+                group.answers.push(Answer::Waiter(done));
+                group.needs_flush = true;
+                self.last = after;
+                self.lower_guard(after)?;
+                disk::no_panic(|| self.frames.truncate(after.map(|id| id.index)))
+            }
+            Op::Purge { upto } => {
+                self.last = self.last.max(Some(upto));
+                disk::no_panic(|| self.frames.purge(&upto))
+            }
+            Op::Committed { committed } => {
+                group.committed = Some(committed);
+                Ok(())
+            }
+            Op::Close { done } => {
+                group.answers.push(Answer::Waiter(done));
+                group.needs_flush = true;
+                group.close = true;
+                Ok(())
+            }
+        }
+    }
+
+    /// The guard must never promise more than the log holds, so it is lowered before the log is cut.
+    fn lower_guard(&self, after: Option<LogId>) -> io::Result<()> {
+        self.guard.update(|promises| {
+            let above = |log: &LogId| after.is_none_or(|after| log.index > after.index);
+            if promises.log.as_ref().is_some_and(above) {
+                promises.log = after;
+            }
+        })
+    }
+
+    fn finish(&mut self, group: &Group) -> io::Result<()> {
+        if let Some(committed) = &group.committed {
+            disk::no_panic(|| self.frames.save_committed(committed.as_ref()))?;
+        }
+        if !group.needs_flush {
+            return Ok(());
+        }
+        let started = Instant::now();
+        disk::no_panic(|| self.frames.flush())?;
+        self.counters.fsynced(started.elapsed(), group.entries);
+        if group.vote.is_some() || group.close {
+            let last = self.last;
+            self.guard.update(|promises| {
+                promises.vote = group.vote.or(promises.vote);
+                promises.log = last;
+                promises.clean = group.close;
+            })
+        } else {
+            self.guard.log_flushed(self.last)
+        }
+    }
+
+    /// Work that waits for nobody: removing purged frames, refreshing the guard. Tells whether frames are left.
+    fn maintain(&mut self) -> bool {
+        if self.failed {
+            return false;
+        }
+        let result = disk::no_panic(|| self.frames.purge_some(PURGE_FRAMES_PER_GROUP_MAX))
+            .and_then(|more| self.guard.refresh_if_old().map(|()| more));
+        result.unwrap_or_else(|error| {
+            self.failed = true;
+            self.fault.storage(&error);
+            false
+        })
+    }
+}
+
+fn size(op: &Op) -> (usize, usize) {
+    match op {
+        Op::Append { entries, .. } => (entries.len(), entries.iter().map(Entry::size).sum()),
+        Op::Vote { .. } | Op::Truncate { .. } | Op::Purge { .. } | Op::Committed { .. } | Op::Close { .. } => (1, 0),
+    }
+}
+
+fn refuse(op: Op, group: &mut Group) {
+    match op {
+        Op::Append { done, .. } => group.answers.push(Answer::Append(done)),
+        Op::Vote { done, .. } | Op::Truncate { done, .. } => group.answers.push(Answer::Waiter(done)),
+        Op::Close { done } => {
+            group.close = true;
+            group.answers.push(Answer::Waiter(done));
+        }
+        Op::Purge { .. } | Op::Committed { .. } => {}
+    }
+}
+
+fn answer(answers: Vec<Answer>, result: &io::Result<()>) {
+    for answer in answers {
+        answer.send(match result {
+            Ok(()) => Ok(()),
+            Err(error) => Err(io::Error::new(error.kind(), error.to_string())),
+        });
+    }
+}

@@ -1,0 +1,221 @@
+//! Opening the store, in the order in which things can be refused: configuration, fsync, folder, port, then the data.
+//!
+//! Must not serve anybody before everything is checked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::SnapshotPolicy;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::disk::{self, FolderLock};
+use crate::fault::FaultCell;
+use crate::guard::Guard;
+use crate::identity::Identity;
+use crate::limits::APPEND_ENTRIES_MAX;
+use crate::log_store::LogStore;
+use crate::metrics::Counters;
+use crate::peer::{Dialer, Directory, Links, Listener, Network, Service};
+use crate::propose::{LocalQueue, Proposer};
+use crate::read::Barriers;
+use crate::state::{Applier, StateStore};
+use crate::status::Whoami;
+use crate::store::Inner;
+use crate::{Config, OpenError, Raft, StateMachine, Store, Timing, bootstrap, fsync, watchers};
+
+pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Result<Store, OpenError> {
+    config.check()?;
+    fsync::check_real_fsync()?;
+    let folder = &config.data_dir;
+    disk::create_folder(folder).map_err(OpenError::io("cannot create", folder))?;
+    let lock = FolderLock::take(folder)?;
+    let identity = Identity::claim(folder, config.cluster_id, config.node_id)?;
+    let directory = Arc::new(Directory::new(&config, identity));
+    let links = Arc::new(Links::new(Dialer::new(config.tls.client.clone(), directory.clone())));
+    let listener = Listener::bind(config.listen, &config.tls, directory.clone(), links.clone()).await?;
+    let disk = Disk::open(&config, identity).await?;
+    start(config, machine, disk, identity, directory, links, listener, lock).await
+}
+
+/// What lies in the data folder.
+struct Disk {
+    log: LogStore,
+    state: StateStore,
+    counters: Arc<Counters>,
+    fault: FaultCell,
+}
+
+impl Disk {
+    async fn open(config: &Config, identity: Identity) -> Result<Self, OpenError> {
+        let (folder, limits) = (config.data_dir.clone(), config.limits);
+        let opening = tokio::task::spawn_blocking(move || {
+            let (guard, promises) = Guard::open(&folder, identity)?;
+            let guard = Arc::new(guard);
+            let counters = Arc::new(Counters::default());
+            let fault = FaultCell::new();
+            let log = LogStore::open(
+                &folder,
+                limits.log_cache_bytes,
+                &promises,
+                guard.clone(),
+                counters.clone(),
+                fault.clone(),
+            )?;
+            let state = StateStore::open(
+                &folder,
+                limits.state_cache_bytes,
+                &promises,
+                guard,
+                counters.clone(),
+                fault.clone(),
+            )?;
+            Ok(Self {
+                log,
+                state,
+                counters,
+                fault,
+            })
+        });
+        opening.await.map_err(|error| OpenError::Consensus(error.to_string()))?
+    }
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the parts of the store, each opened by its own step"
+)]
+async fn start(
+    config: Config,
+    machine: Arc<dyn StateMachine>,
+    disk: Disk,
+    identity: Identity,
+    directory: Arc<Directory>,
+    links: Arc<Links>,
+    listener: Listener,
+    lock: FolderLock,
+) -> Result<Store, OpenError> {
+    let Disk {
+        log,
+        state,
+        counters,
+        fault,
+    } = disk;
+    let (log_reader, log_queue) = (log.reader(), log.queue());
+    let network = Network {
+        links: links.clone(),
+        counters: counters.clone(),
+        me: config.node_id,
+        append_timeout: config.timing.election_max,
+    };
+    let consensus = Arc::new(consensus_config(&config)?);
+    let applier = Applier::new(state.clone(), machine);
+    let raft = Raft::new(config.node_id, consensus, network, log, applier);
+    let raft = raft.await.map_err(|error| OpenError::Consensus(error.to_string()))?;
+    state.announce_applied();
+    let whoami = Whoami {
+        node_id: config.node_id,
+        name: config.name.clone(),
+        incarnation: identity.incarnation,
+        cluster_id: config.cluster_id,
+    };
+    let (closing, closed) = watch::channel(false);
+    let mut tasks = JoinSet::new();
+    let local = LocalQueue::start(raft.clone(), config.limits.proposals_max);
+    let service = Service {
+        raft: raft.clone(),
+        state: state.clone(),
+        proposals: local.clone(),
+        incarnation: identity.incarnation,
+    };
+    tasks.spawn(listener.run(service));
+    let watch = watchers::StatusWatch {
+        raft: raft.clone(),
+        whoami: whoami.clone(),
+        directory: directory.clone(),
+        state: state.clone(),
+        counters: counters.clone(),
+        fault: fault.clone(),
+        closing: closed.clone(),
+    };
+    let status = watch.start(&mut tasks);
+    tasks.spawn(watchers::save_tables(
+        raft.clone(),
+        state.clone(),
+        counters.clone(),
+        config.clone(),
+    ));
+    if config.initialize {
+        tasks.spawn(bootstrap::run(raft.clone(), links.clone(), directory, closed.clone()));
+    }
+    let proposer = Proposer {
+        me: config.node_id,
+        local,
+        links: links.clone(),
+        status: status.clone(),
+        seen: state.seen(),
+        closing: closed,
+        permits: Arc::new(Semaphore::new(config.limits.proposals_max)),
+        permits_max: config.limits.proposals_max,
+        counters: counters.clone(),
+    };
+    let barriers = Barriers::start(
+        config.node_id,
+        raft.clone(),
+        links.clone(),
+        status.clone(),
+        state.seen(),
+        counters.clone(),
+    );
+    let inner = Inner {
+        raft,
+        whoami,
+        state,
+        log: log_reader,
+        log_queue,
+        proposer,
+        barriers,
+        links,
+        status,
+        closing,
+        counters,
+        fault,
+        tasks: tokio::sync::Mutex::new(tasks),
+        lock: parking_lot::Mutex::new(Some(lock)),
+    };
+    Ok(Store { inner: Arc::new(inner) })
+}
+
+/// Consensus settings; the reasons are in the documentation of each of openraft's fields.
+fn consensus_config(config: &Config) -> Result<openraft::Config, OpenError> {
+    let Timing {
+        heartbeat,
+        election_min,
+        election_max,
+    } = config.timing;
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let limits = &config.limits;
+    let settings = openraft::Config {
+        cluster_name: crate::identity::hex(&config.cluster_id),
+        heartbeat_interval: ms(heartbeat),
+        election_timeout_min: ms(election_min),
+        election_timeout_max: ms(election_max),
+        // A restarted leader must be elected again: its tables may be older than what it had answered.
+        enable_leader_restore: Some(false),
+        // A member that was away must not force an election that it cannot win.
+        enable_pre_vote: Some(true),
+        // A leader without a quorum goes silent, so that others can elect.
+        quorum_loss_probe_interval: Some(ms(election_max) * 2),
+        max_payload_entries: APPEND_ENTRIES_MAX,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(limits.checkpoint_entries),
+        max_in_snapshot_log_to_keep: limits.log_kept_entries,
+        purge_batch_size: 1,
+        replication_lag_threshold: limits.checkpoint_entries.saturating_add(limits.log_kept_entries),
+        install_snapshot_timeout: ms(crate::limits::SNAPSHOT_STALL_MAX),
+        backoff: "20ms 50ms 100ms ...200ms".to_owned(),
+        ..openraft::Config::default()
+    };
+    settings
+        .validate()
+        .map_err(|error| OpenError::Config(error.to_string()))
+}

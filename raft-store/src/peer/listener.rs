@@ -1,0 +1,107 @@
+//! Accepts connections of other members.
+//!
+//! Must not spend more than a moment on a connection that does not say who it is.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use super::handshake::Directory;
+use super::link::Links;
+use super::serve::{Service, serve};
+use crate::limits::{GREETING_TIMEOUT, PEER_CONNECTIONS_MAX};
+use crate::{OpenError, PeerTls};
+
+/// A bound address that does not accept yet.
+pub(crate) struct Listener {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    directory: Arc<Directory>,
+    links: Arc<Links>,
+}
+
+impl Listener {
+    pub(crate) async fn bind(
+        address: SocketAddr,
+        tls: &PeerTls,
+        directory: Arc<Directory>,
+        links: Arc<Links>,
+    ) -> Result<Self, OpenError> {
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|source| OpenError::Listen { address, source })?;
+        Ok(Self {
+            listener,
+            acceptor: TlsAcceptor::from(tls.server.clone()),
+            directory,
+            links,
+        })
+    }
+
+    /// Accepts until the task is dropped, and its connections with it.
+    pub(crate) async fn run(self, service: Service) {
+        let room = Arc::new(Semaphore::new(PEER_CONNECTIONS_MAX));
+        let mut connections = JoinSet::new();
+        loop {
+            let Ok(permit) = room.clone().acquire_owned().await else {
+                return;
+            };
+            while connections.try_join_next().is_some() {}
+            let (tcp, address) = match self.listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "cannot accept a connection of a member");
+                    tokio::time::sleep(crate::limits::RETRY_PAUSE).await;
+                    continue;
+                }
+            };
+            let (acceptor, directory) = (self.acceptor.clone(), self.directory.clone());
+            let (links, service) = (self.links.clone(), service.clone());
+            connections.spawn(async move {
+                if let Err(error) = admit(acceptor, &directory, links, service, tcp).await {
+                    tracing::debug!(%address, %error, "a connection of a member ended");
+                }
+                drop(permit);
+            });
+        }
+    }
+}
+
+async fn admit(
+    acceptor: TlsAcceptor,
+    directory: &Directory,
+    links: Arc<Links>,
+    service: Service,
+    tcp: TcpStream,
+) -> io::Result<()> {
+    let address = tcp.peer_addr()?;
+    let greeting = async {
+        tcp.set_nodelay(true)?;
+        let mut stream = acceptor.accept(tcp).await?;
+        let certificate = stream
+            .get_ref()
+            .1
+            .peer_certificates()
+            .and_then(|chain| chain.first())
+            .cloned();
+        let from = directory.receive(&mut stream, certificate.as_ref()).await?;
+        Ok::<_, io::Error>((from, stream))
+    };
+    let greeted = tokio::time::timeout(GREETING_TIMEOUT, greeting).await;
+    let greeted = greeted.unwrap_or_else(|_| Err(io::Error::other("no greeting in time")));
+    let (from, stream) = greeted.inspect_err(|error| {
+        tracing::warn!(%address, %error, "refused a connection for members");
+    })?;
+    // A member that dials us can be dialled: whatever waits for it need not wait longer.
+    let woken = service.raft.clone();
+    tokio::spawn(async move {
+        links.wake(from).await;
+        let _stopped = woken.trigger().reset_backoff([from]).await;
+    });
+    serve(service, stream).await
+}

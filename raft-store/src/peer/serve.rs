@@ -1,0 +1,195 @@
+//! Answers requests of other members.
+//!
+//! Must not trust a member further than consensus does: bytes that do not decode end the connection.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use openraft::ReadPolicy;
+use openraft::raft::{AppendEntriesRequest, TransferLeaderRequest, VoteRequest};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Semaphore, mpsc};
+
+use super::append_session::AppendSession;
+use super::frame::{Frame, read_frame, write_frames};
+use super::snapshot_receive::Receiver;
+use crate::Raft;
+use crate::codec::wire::{Kind, Message, Pristine, Propose, Proposed, StreamedAppend};
+use crate::limits::{COMMAND_BYTES_MAX, PEER_REQUESTS_IN_FLIGHT_MAX, PEER_SILENCE_MAX};
+use crate::propose::{LocalOutcome, LocalQueue};
+use crate::state::StateStore;
+use crate::types::Types;
+
+/// Everything that requests of members need.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) raft: Raft,
+    pub(crate) state: StateStore,
+    pub(crate) proposals: LocalQueue,
+    pub(crate) incarnation: [u8; 16],
+}
+
+type Served = Result<Bytes, String>;
+
+/// Serves a greeted connection until it ends.
+pub(crate) async fn serve(
+    service: Service,
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+) -> std::io::Result<()> {
+    let (mut read_half, mut write_half) = tokio::io::split(stream);
+    let (answers, mut queue) = mpsc::unbounded_channel();
+    let mut writer = tokio::spawn(async move { write_frames(&mut write_half, &mut queue, |_| {}).await });
+    let result = tokio::select! {
+        result = read_requests(&service, &mut read_half, &answers) => result,
+        written = &mut writer => written.unwrap_or(Ok(())),
+    };
+    drop(answers);
+    writer.abort();
+    result
+}
+
+async fn read_requests(
+    service: &Service,
+    from: &mut (impl AsyncRead + Unpin),
+    answers: &mpsc::UnboundedSender<Frame>,
+) -> std::io::Result<()> {
+    let mut appends = AppendSession::default();
+    let mut snapshot = Receiver::new(service.raft.clone(), service.state.clone());
+    let room = Arc::new(Semaphore::new(PEER_REQUESTS_IN_FLIGHT_MAX));
+    while let Some(Frame { kind, id, payload }) = read_in_time(from).await? {
+        match kind {
+            Kind::AppendStream => {
+                let StreamedAppend { session, request } =
+                    StreamedAppend::from_bytes(payload).map_err(std::io::Error::other)?;
+                appends.push(&service.raft, answers, session, id, request).await;
+            }
+            Kind::SnapshotBegin | Kind::SnapshotChunk | Kind::SnapshotEnd => {
+                let answer = snapshot.take(kind, payload).await.map_err(|error| error.to_string());
+                send(answers, id, answer);
+            }
+            Kind::Append
+            | Kind::Vote
+            | Kind::PreVote
+            | Kind::TransferLeader
+            | Kind::Propose
+            | Kind::ReadIndex
+            | Kind::Pristine => {
+                let permit = room.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+                let (service, answers) = (service.clone(), answers.clone());
+                tokio::spawn(async move {
+                    send(&answers, id, service.handle(kind, payload).await);
+                    drop(permit);
+                });
+            }
+            Kind::Answer | Kind::Refusal => return Err(std::io::Error::other("an answer to nothing")),
+        }
+    }
+    Ok(())
+}
+
+/// A connection without a word for very long has lost its other end without notice.
+async fn read_in_time(from: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Option<Frame>> {
+    let read = tokio::time::timeout(PEER_SILENCE_MAX, read_frame(from)).await;
+    read.unwrap_or_else(|_| Err(std::io::Error::other("nothing was asked for very long")))
+}
+
+fn send(answers: &mpsc::UnboundedSender<Frame>, id: u64, answer: Served) {
+    let frame = match answer {
+        Ok(payload) => Frame::answer(id, payload),
+        Err(reason) => Frame::refusal(id, &reason),
+    };
+    // The other side may have gone; it will ask again.
+    let _closed = answers.send(frame);
+}
+
+impl Service {
+    async fn handle(&self, kind: Kind, payload: Bytes) -> Served {
+        match kind {
+            Kind::Append => {
+                let request = decode::<AppendEntriesRequest<Types>>(payload)?;
+                self.raft
+                    .append_entries(request)
+                    .await
+                    .map(|answer| answer.to_bytes())
+                    .map_err(text)
+            }
+            Kind::Vote => {
+                let request = decode::<VoteRequest<Types>>(payload)?;
+                self.raft
+                    .vote(request)
+                    .await
+                    .map(|answer| answer.to_bytes())
+                    .map_err(text)
+            }
+            Kind::PreVote => {
+                let request = decode::<VoteRequest<Types>>(payload)?;
+                self.raft
+                    .pre_vote(request)
+                    .await
+                    .map(|answer| answer.to_bytes())
+                    .map_err(text)
+            }
+            Kind::TransferLeader => {
+                let request = decode::<TransferLeaderRequest<Types>>(payload)?;
+                self.raft
+                    .handle_transfer_leader(request)
+                    .await
+                    .map(|answer| answer.to_bytes())
+                    .map_err(text)
+            }
+            Kind::Propose => Ok(self.propose(decode(payload)?).await.to_bytes()),
+            Kind::ReadIndex => self.read_index().await,
+            Kind::Pristine => {
+                let initialized = self.raft.is_initialized().await.map_err(text)?;
+                Ok(Pristine {
+                    pristine: !initialized,
+                    incarnation: self.incarnation,
+                }
+                .to_bytes())
+            }
+            Kind::AppendStream
+            | Kind::SnapshotBegin
+            | Kind::SnapshotChunk
+            | Kind::SnapshotEnd
+            | Kind::Answer
+            | Kind::Refusal => Err(format!("{kind:?} is handled elsewhere")),
+        }
+    }
+
+    /// One hop only: a member that does not lead says so.
+    async fn propose(&self, request: Propose) -> Proposed {
+        if request.command.len() > COMMAND_BYTES_MAX {
+            return Proposed::Unknown {
+                reason: "the command is too large".into(),
+            };
+        }
+        let patience = Duration::from_millis(request.patience_ms.into());
+        match tokio::time::timeout(patience, self.proposals.submit(request.command)).await {
+            Ok(LocalOutcome::Applied { index, reply }) => Proposed::Applied { index, reply },
+            Ok(LocalOutcome::NotLeader) => Proposed::NotLeader,
+            Ok(LocalOutcome::Busy) => Proposed::Busy,
+            Ok(LocalOutcome::Unknown { reason }) => Proposed::Unknown { reason },
+            Err(_) => Proposed::Unknown {
+                reason: "the leader did not commit it in time".into(),
+            },
+        }
+    }
+
+    async fn read_index(&self) -> Served {
+        let linearizer = self
+            .raft
+            .get_read_linearizer(ReadPolicy::ReadIndex)
+            .await
+            .map_err(text)?;
+        Ok(linearizer.read_log_id().index().to_bytes())
+    }
+}
+
+fn decode<M: Message>(payload: Bytes) -> Result<M, String> {
+    M::from_bytes(payload).map_err(text)
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}

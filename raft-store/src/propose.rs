@@ -1,0 +1,262 @@
+//! Proposals: batched into consensus on the leader, given to the leader elsewhere, held while there is none.
+//!
+//! The distinction that matters to callers is whether a command can have reached a log. It is decided here, and in
+//! doubt the answer is "unknown".
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use openraft::errors::ClientWriteError;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+
+use crate::codec::wire::{Kind, Message, Propose, Proposed};
+use crate::limits::{COMMAND_BYTES_MAX, PROPOSAL_BATCH_MAX, RETRY_PAUSE};
+use crate::metrics::Counters;
+use crate::peer::{CallError, Class, Links};
+use crate::types::Command;
+use crate::{Applied, NotExecuted, ProposeError, Raft, Status};
+
+/// How long one try at a remote leader may take before it is given up for another.
+const REMOTE_TRY_MAX: Duration = Duration::from_secs(2);
+
+/// What became of a command given to this member's own consensus.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum LocalOutcome {
+    Applied {
+        index: u64,
+        reply: Bytes,
+    },
+    /// In no log.
+    NotLeader,
+    /// In no log.
+    Busy,
+    /// Maybe in a log.
+    Unknown {
+        reason: String,
+    },
+}
+
+struct Job {
+    command: Bytes,
+    done: oneshot::Sender<LocalOutcome>,
+}
+
+/// The queue of this member's own consensus.
+#[derive(Clone)]
+pub(crate) struct LocalQueue {
+    jobs: mpsc::Sender<Job>,
+}
+
+impl LocalQueue {
+    /// Starts the task that drains the queue into consensus.
+    pub(crate) fn start(raft: Raft, capacity: usize) -> Self {
+        let (jobs, mut queue) = mpsc::channel::<Job>(capacity);
+        tokio::spawn(async move {
+            let mut batch = Vec::with_capacity(PROPOSAL_BATCH_MAX);
+            while queue.recv_many(&mut batch, PROPOSAL_BATCH_MAX).await > 0 {
+                // Nobody waits any more: not worth a place in the log.
+                batch.retain(|job| !job.done.is_closed());
+                if !batch.is_empty() {
+                    write_batch(&raft, std::mem::take(&mut batch)).await;
+                }
+            }
+        });
+        Self { jobs }
+    }
+
+    pub(crate) async fn submit(&self, command: Bytes) -> LocalOutcome {
+        let (done, outcome) = oneshot::channel();
+        if self.jobs.try_send(Job { command, done }).is_err() {
+            return LocalOutcome::Busy;
+        }
+        outcome.await.unwrap_or_else(|_| LocalOutcome::Unknown {
+            reason: "consensus has stopped".into(),
+        })
+    }
+}
+
+async fn write_batch(raft: &Raft, batch: Vec<Job>) {
+    let commands: Vec<Command> = batch.iter().map(|job| Command(job.command.clone())).collect();
+    let written = raft.client_write_many(commands).await;
+    let mut results = match written {
+        Ok(results) => results,
+        Err(fatal) => {
+            for job in batch {
+                let _gone = job.done.send(LocalOutcome::Unknown {
+                    reason: fatal.to_string(),
+                });
+            }
+            return;
+        }
+    };
+    tokio::spawn(async move {
+        for job in batch {
+            let outcome = match results.next().await {
+                Some(Ok(Ok(written))) => LocalOutcome::Applied {
+                    index: written.log_id.index,
+                    reply: written.response,
+                },
+                Some(Ok(Err(ClientWriteError::ForwardToLeader(_)))) => LocalOutcome::NotLeader,
+                Some(Ok(Err(error))) => LocalOutcome::Unknown {
+                    reason: error.to_string(),
+                },
+                Some(Err(fatal)) => LocalOutcome::Unknown {
+                    reason: fatal.to_string(),
+                },
+                None => LocalOutcome::Unknown {
+                    reason: "consensus has stopped".into(),
+                },
+            };
+            let _gone = job.done.send(outcome);
+        }
+    });
+}
+
+/// Carries proposals of this node through, wherever the leader is.
+pub(crate) struct Proposer {
+    pub(crate) me: u64,
+    pub(crate) local: LocalQueue,
+    pub(crate) links: Arc<Links>,
+    pub(crate) status: watch::Receiver<Status>,
+    pub(crate) seen: watch::Receiver<u64>,
+    pub(crate) closing: watch::Receiver<bool>,
+    pub(crate) permits: Arc<Semaphore>,
+    pub(crate) permits_max: usize,
+    pub(crate) counters: Arc<Counters>,
+}
+
+/// What one try came to.
+enum Try {
+    Applied(Applied),
+    /// In no log.
+    Not(NotExecuted),
+    /// Maybe in a log.
+    Maybe(String),
+}
+
+impl Proposer {
+    pub(crate) fn in_flight(&self) -> u64 {
+        self.permits_max.saturating_sub(self.permits.available_permits()) as u64
+    }
+
+    pub(crate) async fn propose(&self, command: Bytes, deadline: Instant) -> Result<Applied, ProposeError> {
+        if command.len() > COMMAND_BYTES_MAX {
+            return Err(ProposeError::NotExecuted {
+                reason: NotExecuted::TooLarge,
+            });
+        }
+        if *self.closing.borrow() {
+            return Err(ProposeError::NotExecuted {
+                reason: NotExecuted::ShuttingDown,
+            });
+        }
+        let Ok(_permit) = self.permits.try_acquire() else {
+            return Err(ProposeError::NotExecuted {
+                reason: NotExecuted::QueueFull,
+            });
+        };
+        let mut status = self.status.clone();
+        let mut not_executed = NotExecuted::NoLeader;
+        let mut maybe: Option<String> = None;
+        let mut tries = 0_u32;
+        while Instant::now() < deadline {
+            if *self.closing.borrow() {
+                not_executed = NotExecuted::ShuttingDown;
+                break;
+            }
+            let leader = status.borrow_and_update().leader;
+            if let Some(leader) = leader {
+                self.counters.proposals_retried.fetch_add(u64::from(tries > 0), Relaxed);
+                tries += 1;
+                match self.try_at(leader, &command, deadline).await {
+                    Try::Applied(applied) => return self.wait_applied(applied, deadline).await,
+                    Try::Not(reason) => not_executed = reason,
+                    Try::Maybe(reason) => maybe = Some(reason),
+                }
+            }
+            pause(&mut status, leader.is_some(), deadline).await;
+        }
+        match maybe {
+            Some(reason) => Err(ProposeError::Unknown { reason }),
+            None => Err(ProposeError::NotExecuted { reason: not_executed }),
+        }
+    }
+
+    /// One try at the believed leader, given up when another one is known.
+    async fn try_at(&self, leader: u64, command: &Bytes, deadline: Instant) -> Try {
+        let mut status = self.status.clone();
+        let attempt = async {
+            if leader == self.me {
+                self.try_here(command.clone()).await
+            } else {
+                self.try_there(leader, command.clone(), deadline).await
+            }
+        };
+        let replaced = status.wait_for(|status| status.leader.is_some_and(|known| known != leader));
+        tokio::select! {
+            biased;
+            outcome = attempt => outcome,
+            () = tokio::time::sleep_until(deadline.into()) => Try::Maybe("no answer before the deadline".into()),
+            _ = replaced => Try::Maybe("the leader changed before it answered".into()),
+        }
+    }
+
+    async fn try_here(&self, command: Bytes) -> Try {
+        match self.local.submit(command).await {
+            LocalOutcome::Applied { index, reply } => Try::Applied(Applied { index, reply }),
+            LocalOutcome::NotLeader => Try::Not(NotExecuted::NoLeader),
+            LocalOutcome::Busy => Try::Not(NotExecuted::QueueFull),
+            LocalOutcome::Unknown { reason } => Try::Maybe(reason),
+        }
+    }
+
+    async fn try_there(&self, leader: u64, command: Bytes, deadline: Instant) -> Try {
+        let patience = deadline.saturating_duration_since(Instant::now()).min(REMOTE_TRY_MAX);
+        let patience_ms = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
+        let request = Propose { patience_ms, command }.to_bytes();
+        self.counters.proposals_forwarded.fetch_add(1, Relaxed);
+        let link = self.links.get(leader, Class::Forward);
+        match link.call(Kind::Propose, request, patience + RETRY_PAUSE).await {
+            Ok(answer) => match Proposed::from_bytes(answer) {
+                Ok(Proposed::Applied { index, reply }) => Try::Applied(Applied { index, reply }),
+                Ok(Proposed::NotLeader) => Try::Not(NotExecuted::NoLeader),
+                Ok(Proposed::Busy) => Try::Not(NotExecuted::QueueFull),
+                Ok(Proposed::Unknown { reason }) => Try::Maybe(reason),
+                Err(error) => Try::Maybe(error.to_string()),
+            },
+            Err(CallError::NotSent(_)) => Try::Not(NotExecuted::NoLeader),
+            Err(CallError::Lost(reason) | CallError::Refused(reason)) => Try::Maybe(reason),
+        }
+    }
+
+    /// It is in the tables of the leader; the caller reads from ours.
+    async fn wait_applied(&self, applied: Applied, deadline: Instant) -> Result<Applied, ProposeError> {
+        let mut seen = self.seen.clone();
+        let reached = tokio::time::timeout_at(deadline.into(), seen.wait_for(|seen| *seen > applied.index)).await;
+        match reached {
+            Ok(Ok(_)) => Ok(applied),
+            Ok(Err(_)) | Err(_) => Err(ProposeError::Unknown {
+                reason: format!(
+                    "entry {} is applied by the leader, but not by this node yet",
+                    applied.index
+                ),
+            }),
+        }
+    }
+}
+
+/// Waits for a change of leader, or a moment when one is known already.
+pub(crate) async fn pause(status: &mut watch::Receiver<Status>, leader_known: bool, deadline: Instant) {
+    let until = if leader_known {
+        deadline.min(Instant::now() + RETRY_PAUSE)
+    } else {
+        deadline
+    };
+    let before = status.borrow().leader;
+    let changed = status.wait_for(|status| status.leader.is_some() && status.leader != before);
+    // Time running out is as good a reason to go on as a new leader.
+    let _either = tokio::time::timeout_at(until.into(), changed).await.map(|_| ());
+}

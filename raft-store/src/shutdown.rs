@@ -1,0 +1,64 @@
+//! Stopping in order: leadership to another member, consensus, log, tables, folder.
+//!
+//! Must not lose anything acknowledged if it is cut short at any point: a kill is the same as far as the disk goes.
+
+use std::time::{Duration, Instant};
+
+use openraft::async_runtime::watch::WatchReceiver;
+
+use crate::Fault;
+use crate::store::Inner;
+
+pub(crate) async fn shutdown(store: &Inner, within: Duration) -> Result<(), Fault> {
+    if store.closing.send_replace(true) {
+        return store.fault.get().map_or(Ok(()), Err);
+    }
+    let until = Instant::now() + within;
+    hand_over(store, until).await;
+    if let Err(error) = store.raft.shutdown().await {
+        tracing::warn!(%error, "consensus did not end in order");
+    }
+    store.tasks.lock().await.shutdown().await;
+    store.links.close_all();
+    let closed = store.log_queue.close().await;
+    let state = store.state.clone();
+    if let Err(error) = tokio::task::spawn_blocking(move || state.close()).await {
+        tracing::warn!(%error, "the tables did not close in order");
+    }
+    store.lock.lock().take();
+    if let Err(error) = closed {
+        store.fault.storage(&error);
+    }
+    tracing::info!("store closed");
+    store.fault.get().map_or(Ok(()), Err)
+}
+
+/// Gives leadership to the member whose log is the longest, and waits until another one leads.
+async fn hand_over(store: &Inner, until: Instant) {
+    let me = store.whoami.node_id;
+    let successor = {
+        let metrics = store.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        if metrics.current_leader != Some(me) {
+            return;
+        }
+        let voters: Vec<u64> = metrics.membership_config.voter_ids().collect();
+        let progress = metrics.replication.iter().flatten();
+        let others = progress.filter(|(id, _)| **id != me && voters.contains(id));
+        others
+            .max_by_key(|(_, matched)| matched.map_or(0, |id| id.index))
+            .map(|(id, _)| *id)
+    };
+    let Some(successor) = successor else {
+        return;
+    };
+    tracing::info!(successor, "handing over leadership");
+    if store.raft.trigger().transfer_leader(successor).await.is_err() {
+        return;
+    }
+    let mut status = store.status.clone();
+    let handed = status.wait_for(|status| status.leader.is_some_and(|leader| leader != me));
+    if tokio::time::timeout_at(until.into(), handed).await.is_err() {
+        tracing::warn!(successor, "leadership was not taken over in time");
+    }
+}

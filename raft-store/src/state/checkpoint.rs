@@ -1,0 +1,89 @@
+//! Writes the rows in memory into the tables on disk, so that the log before them can go.
+//!
+//! Steps: freeze the rows (done by the caller, between two entries), wait for readers that would see the change, redo
+//! file, rows and mark, flush, forget the frozen rows. A kill between any two of them leaves tables that opening can
+//! finish. Must run on one thread at a time, and not on one that serves requests.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
+
+use openraft::RaftSnapshotBuilder;
+use openraft::storage::Snapshot;
+
+use super::base::{Base, Mark};
+use super::level::Level;
+use super::{SnapshotData, StateStore, redo};
+use crate::disk;
+use crate::limits::CHECKPOINT_WAIT_MAX;
+use crate::types::Types;
+
+/// What one checkpoint writes.
+#[derive(Clone)]
+pub(crate) struct Frozen {
+    pub(crate) level: Arc<Level>,
+    pub(crate) mark: Mark,
+    pub(crate) base: Arc<Base>,
+}
+
+/// Builds a snapshot: that is, writes a checkpoint and hands out a view of it.
+pub(crate) struct Checkpointer {
+    pub(crate) state: StateStore,
+    /// Nothing, if the last checkpoint is current.
+    pub(crate) frozen: Option<Frozen>,
+}
+
+impl RaftSnapshotBuilder<Types> for Checkpointer {
+    type SnapshotData = SnapshotData;
+
+    async fn build_snapshot(
+        &mut self,
+    ) -> Result<openraft::type_config::alias::SnapshotOf<Types, SnapshotData>, io::Error> {
+        if let Some(frozen) = self.frozen.clone() {
+            let state = self.state.clone();
+            let written = tokio::task::spawn_blocking(move || write(&state, &frozen)).await;
+            written
+                .map_err(io::Error::other)?
+                .inspect_err(|error| self.state.fault().storage(error))?;
+        }
+        let (meta, view) = self
+            .state
+            .current_snapshot()
+            .ok_or_else(|| io::Error::other("there is nothing to take a snapshot of"))?;
+        Ok(Snapshot {
+            meta,
+            snapshot: SnapshotData::View(view),
+        })
+    }
+}
+
+fn write(state: &StateStore, frozen: &Frozen) -> io::Result<()> {
+    let started = Instant::now();
+    let seen = frozen.mark.seen();
+    state.registry().drain_below(seen, CHECKPOINT_WAIT_MAX);
+    let changes: redo::Changes = frozen
+        .level
+        .read()
+        .iter()
+        .filter_map(|(row, versions)| versions.last().map(|newest| (row.clone(), newest.value.clone())))
+        .collect();
+    redo::write(frozen.base.folder(), &frozen.mark, &changes)?;
+    frozen.base.write_all(&changes, &frozen.mark)?;
+    if !state.checkpoint_written(frozen) {
+        return Ok(());
+    }
+    redo::remove(frozen.base.folder())?;
+    state.guard().update(|promises| promises.checkpoint = seen)?;
+    let counters = state.counters();
+    let took = started.elapsed();
+    counters.checkpoints.fetch_add(1, Relaxed);
+    counters
+        .checkpoint_last_ms
+        .store(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Relaxed);
+    counters
+        .state_disk_bytes
+        .store(disk::usage(&frozen.base.folder().join("base")).0, Relaxed);
+    tracing::info!(seen, rows = changes.len(), ?took, "checkpoint written");
+    Ok(())
+}

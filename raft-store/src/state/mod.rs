@@ -1,0 +1,339 @@
+//! The tables: rows in memory above tables on disk, consistent views, checkpoints, snapshots.
+//!
+//! Applying an entry never writes to the disk; the log holds it already. Must not lose track of which entry the tables
+//! on disk correspond to: their mark is written with them.
+
+mod base;
+mod checkpoint;
+mod level;
+mod machine;
+mod redo;
+mod registry;
+mod staged;
+mod view;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+use parking_lot::RwLock;
+use tokio::sync::watch;
+
+use self::base::{Base, Mark};
+use self::checkpoint::Frozen;
+use self::level::Level;
+pub(crate) use self::machine::Applier;
+use self::registry::Registry;
+pub(crate) use self::staged::{Staged, encode_rows};
+pub use self::view::View;
+use self::view::ViewLevels;
+pub(crate) use self::view::successor;
+use crate::fault::FaultCell;
+use crate::guard::{Guard, Promises};
+use crate::metrics::Counters;
+use crate::types::SnapshotMeta;
+use crate::{OpenError, disk};
+
+/// A snapshot: of this member's tables, or one that just arrived.
+pub(crate) enum SnapshotData {
+    View(View),
+    Staged(Box<Staged>),
+}
+
+/// The tables of this member; cloning shares them.
+#[derive(Clone)]
+pub(crate) struct StateStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    folder: PathBuf,
+    cache_bytes: u64,
+    levels: RwLock<Option<Levels>>,
+    registry: Arc<Registry>,
+    next_number: AtomicU64,
+    seen: watch::Sender<u64>,
+    guard: Arc<Guard>,
+    counters: Arc<Counters>,
+    fault: FaultCell,
+}
+
+/// What the tables consist of at one moment.
+struct Levels {
+    active: Arc<Level>,
+    frozen: Option<Frozen>,
+    base: Arc<Base>,
+    /// Up to where the base goes.
+    checkpoint: Mark,
+    /// Up to where everything together goes.
+    applied: Mark,
+}
+
+impl StateStore {
+    /// Opens the tables of a folder, finishing a checkpoint that was interrupted.
+    pub(crate) fn open(
+        data_dir: &Path,
+        cache_bytes: u64,
+        promises: &Promises,
+        guard: Arc<Guard>,
+        counters: Arc<Counters>,
+        fault: FaultCell,
+    ) -> Result<Self, OpenError> {
+        let folder = data_dir.join("state");
+        disk::create_folder(&folder).map_err(OpenError::io("cannot create", &folder))?;
+        let (number, base) = open_current(&folder, cache_bytes)?;
+        let damaged = |error: &dyn std::fmt::Display| OpenError::quarantine(data_dir, error.to_string());
+        let mark = base.mark().map_err(|error| damaged(&error))?;
+        if mark.seen() < promises.checkpoint {
+            return Err(damaged(&format!(
+                "its tables go to entry {}, but a checkpoint of {} entries was on disk",
+                mark.seen(),
+                promises.checkpoint
+            )));
+        }
+        tracing::info!(seen = mark.seen(), "tables opened");
+        let seen = watch::Sender::new(mark.seen());
+        let levels = Levels {
+            active: Arc::default(),
+            frozen: None,
+            base: Arc::new(base),
+            checkpoint: mark.clone(),
+            applied: mark,
+        };
+        let inner = Inner {
+            folder,
+            cache_bytes,
+            levels: RwLock::new(Some(levels)),
+            registry: Arc::default(),
+            next_number: AtomicU64::new(number + 1),
+            seen,
+            guard,
+            counters,
+            fault,
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// A view of everything applied so far.
+    pub(crate) fn view(&self) -> View {
+        let levels = self.inner.levels.read();
+        View::new(
+            levels
+                .as_ref()
+                .map(|levels| self.view_levels(levels, levels.applied.seen())),
+        )
+    }
+
+    fn view_levels(&self, levels: &Levels, seen: u64) -> ViewLevels {
+        ViewLevels {
+            active: levels.active.clone(),
+            frozen: levels.frozen.as_ref().map(|frozen| frozen.level.clone()),
+            base: levels.base.clone(),
+            seen,
+            registry: self.inner.registry.clone(),
+        }
+    }
+
+    /// The newest checkpoint, or the one that is being written.
+    fn current_snapshot(&self) -> Option<(SnapshotMeta, View)> {
+        let guard = self.inner.levels.read();
+        let levels = guard.as_ref()?;
+        let mark = levels.frozen.as_ref().map_or(&levels.checkpoint, |frozen| &frozen.mark);
+        mark.log_id?;
+        // Without the active rows: a snapshot is as of its mark.
+        let view = ViewLevels {
+            active: Arc::default(),
+            ..self.view_levels(levels, mark.seen())
+        };
+        Some((staged::meta(mark), View::new(Some(view))))
+    }
+
+    /// How many entries are applied, and its changes.
+    pub(crate) fn seen(&self) -> watch::Receiver<u64> {
+        self.inner.seen.subscribe()
+    }
+
+    /// Tells waiters what was applied while opening.
+    pub(crate) fn announce_applied(&self) {
+        let applied = self.inner.levels.read().as_ref().map(|levels| levels.applied.seen());
+        if let Some(applied) = applied {
+            self.inner.seen.send_replace(applied);
+        }
+    }
+
+    /// Rows in memory, and bytes of the commands that made them.
+    pub(crate) fn memory(&self) -> (u64, u64) {
+        let guard = self.inner.levels.read();
+        guard.as_ref().map_or((0, 0), |levels| {
+            let frozen = levels.frozen.as_ref().map_or(0, |frozen| frozen.level.len());
+            (
+                (levels.active.len() + frozen) as u64,
+                levels.active.command_bytes.load(SeqCst),
+            )
+        })
+    }
+
+    /// Number of entries applied but in no checkpoint.
+    pub(crate) fn unsaved_entries(&self) -> u64 {
+        let guard = self.inner.levels.read();
+        guard.as_ref().map_or(0, |levels| {
+            levels.applied.seen().saturating_sub(levels.checkpoint.seen())
+        })
+    }
+
+    /// Starts to collect a snapshot from a leader.
+    pub(crate) fn stage(&self, meta: SnapshotMeta) -> Result<Staged, OpenError> {
+        let number = self.inner.next_number.fetch_add(1, SeqCst);
+        let base = Base::open(&self.inner.folder.join(number.to_string()), self.inner.cache_bytes)?;
+        Ok(Staged::new(number, base, meta))
+    }
+
+    /// Freezes the rows in memory as of the last applied entry.
+    fn freeze(&self) -> Option<Frozen> {
+        let mut guard = self.inner.levels.write();
+        let levels = guard.as_mut()?;
+        if levels.frozen.is_none() && levels.applied != levels.checkpoint {
+            let level = std::mem::take(&mut levels.active);
+            levels.frozen = Some(Frozen {
+                level,
+                mark: levels.applied.clone(),
+                base: levels.base.clone(),
+            });
+        }
+        levels.frozen.clone()
+    }
+
+    /// The frozen rows are on disk; false if the tables were exchanged meanwhile.
+    fn checkpoint_written(&self, written: &Frozen) -> bool {
+        let mut guard = self.inner.levels.write();
+        let Some(levels) = guard.as_mut() else {
+            return false;
+        };
+        let current = levels
+            .frozen
+            .as_ref()
+            .is_some_and(|frozen| Arc::ptr_eq(&frozen.level, &written.level));
+        if current {
+            levels.frozen = None;
+            levels.checkpoint = written.mark.clone();
+        }
+        current
+    }
+
+    /// Makes a complete snapshot the tables of this member.
+    fn switch_to(&self, mut staged: Box<Staged>) -> io::Result<()> {
+        let mark = staged::mark(staged.meta());
+        let Some(base) = staged.take_base() else {
+            return Err(io::Error::other("the snapshot was used already"));
+        };
+        disk::sync_folder(&self.inner.folder)?;
+        disk::replace_file(
+            &self.inner.folder.join("CURRENT"),
+            format!("{}\n", staged.number).as_bytes(),
+        )?;
+        let seen = mark.seen();
+        let fresh = Levels {
+            active: Arc::default(),
+            frozen: None,
+            base: Arc::new(base),
+            checkpoint: mark.clone(),
+            applied: mark,
+        };
+        if let Some(old) = self.inner.levels.write().replace(fresh) {
+            old.base.retire();
+        }
+        self.inner.seen.send_replace(seen);
+        self.inner.guard.update(|promises| promises.checkpoint = seen)?;
+        tracing::info!(seen, bytes = staged.bytes(), "snapshot installed");
+        Ok(())
+    }
+
+    /// Closes the tables once the last view is gone, waiting for it a moment.
+    pub(crate) fn close(&self) {
+        let levels = self.inner.levels.write().take();
+        let Some(levels) = levels else {
+            return;
+        };
+        let base = Arc::downgrade(&levels.base);
+        drop(levels);
+        for _ in 0..100 {
+            if base.strong_count() == 0 {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        tracing::warn!("views of the tables are still held; the data folder stays in use");
+    }
+
+    fn registry(&self) -> &Registry {
+        &self.inner.registry
+    }
+
+    fn guard(&self) -> &Guard {
+        &self.inner.guard
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.inner.counters
+    }
+
+    fn fault(&self) -> &FaultCell {
+        &self.inner.fault
+    }
+}
+
+/// Opens the live tables and removes what interrupted snapshots left.
+fn open_current(folder: &Path, cache_bytes: u64) -> Result<(u64, Base), OpenError> {
+    let pointer = folder.join("CURRENT");
+    let text = disk::read_file(&pointer).map_err(OpenError::io("cannot read", &pointer))?;
+    let number = match &text {
+        None => 1,
+        Some(bytes) => std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| text.trim_end().parse().ok())
+            .ok_or_else(|| OpenError::quarantine(folder, "the file CURRENT is damaged"))?,
+    };
+    let live = number.to_string();
+    for entry in fs::read_dir(folder)
+        .map_err(OpenError::io("cannot read", folder))?
+        .filter_map(Result::ok)
+    {
+        let name = entry.file_name();
+        let stale = name
+            .to_str()
+            .is_some_and(|name| name != live && name.parse::<u64>().is_ok());
+        if stale {
+            tracing::info!(folder = %entry.path().display(), "removing tables that were never completed or are replaced");
+            fs::remove_dir_all(entry.path()).map_err(OpenError::io("cannot remove", entry.path()))?;
+        }
+    }
+    let path = folder.join(&live);
+    if text.is_some() && !path.exists() {
+        return Err(OpenError::quarantine(folder, format!("its tables {live} are missing")));
+    }
+    let base = Base::open(&path, cache_bytes)?;
+    finish_checkpoint(&base)?;
+    if text.is_none() {
+        disk::replace_file(&pointer, b"1\n").map_err(OpenError::io("cannot write", &pointer))?;
+    }
+    Ok((number, base))
+}
+
+fn finish_checkpoint(base: &Base) -> Result<(), OpenError> {
+    let folder = base.folder();
+    let damaged = |error: &dyn std::fmt::Display| OpenError::quarantine(folder, error.to_string());
+    if let Some((mark, changes)) = redo::read(folder).map_err(|error| damaged(&error))? {
+        if mark.seen() > base.mark().map_err(|error| damaged(&error))?.seen() {
+            tracing::info!(
+                rows = changes.len(),
+                seen = mark.seen(),
+                "finishing an interrupted checkpoint"
+            );
+            base.write_all(&changes, &mark).map_err(|error| damaged(&error))?;
+        }
+        redo::remove(folder).map_err(OpenError::io("cannot remove the redo file in", folder))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! Background tasks: publish the status, note faults, save the tables in time.
+//!
+//! Must not hold up consensus: they only look, and ask.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use openraft::async_runtime::watch::WatchReceiver;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use crate::fault::FaultCell;
+use crate::metrics::Counters;
+use crate::peer::Directory;
+use crate::state::StateStore;
+use crate::status::Whoami;
+use crate::types::Metrics;
+use crate::{Config, Raft, Status, disk};
+
+/// Turns what consensus reports into the status, the directory and faults.
+pub(crate) struct StatusWatch {
+    pub(crate) raft: Raft,
+    pub(crate) whoami: Whoami,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) state: StateStore,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) fault: FaultCell,
+    pub(crate) closing: watch::Receiver<bool>,
+}
+
+impl StatusWatch {
+    pub(crate) fn start(self, tasks: &mut JoinSet<()>) -> watch::Receiver<Status> {
+        let first = self.look(&self.raft.metrics().borrow_watched());
+        let (sender, receiver) = watch::channel(first);
+        tasks.spawn(self.run(sender));
+        receiver
+    }
+
+    async fn run(self, sender: watch::Sender<Status>) {
+        let mut metrics = self.raft.metrics();
+        let mut recorded = None;
+        loop {
+            let (status, running) = {
+                let metrics = metrics.borrow_and_update();
+                if recorded != *metrics.membership_config.log_id() {
+                    recorded = *metrics.membership_config.log_id();
+                    let nodes = metrics.membership_config.nodes();
+                    self.directory
+                        .record(nodes.map(|(id, node)| (*id, node.clone())).collect());
+                }
+                (self.look(&metrics), metrics.running_state.clone())
+            };
+            if let Err(error) = running
+                && !*self.closing.borrow()
+            {
+                self.fault.consensus(&error);
+            }
+            self.publish(&sender, status);
+            if metrics.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn look(&self, metrics: &Metrics) -> Status {
+        let seen = *self.state.seen().borrow();
+        self.whoami.status(metrics, seen.saturating_sub(1))
+    }
+
+    fn publish(&self, sender: &watch::Sender<Status>, status: Status) {
+        sender.send_if_modified(|current| {
+            if current.leader != status.leader && status.leader.is_some() {
+                self.counters.leader_changes.fetch_add(1, Relaxed);
+                tracing::info!(leader = status.leader, term = status.term, "leader known");
+            } else if current.leader.is_some() && status.leader.is_none() {
+                tracing::info!(term = status.term, "no leader known");
+            }
+            let changed = *current != status;
+            *current = status;
+            changed
+        });
+    }
+}
+
+/// Saves the tables when enough time has passed or enough has been written; consensus itself counts entries.
+pub(crate) async fn save_tables(raft: Raft, state: StateStore, counters: Arc<Counters>, config: Config) {
+    let limits = config.limits;
+    let look_every = (limits.checkpoint_interval / 10).clamp(Duration::from_millis(50), Duration::from_secs(2));
+    let mut saved_at = Instant::now();
+    let mut checkpoints = 0;
+    loop {
+        tokio::time::sleep(look_every).await;
+        let written = counters.checkpoints.load(Relaxed);
+        if written != checkpoints {
+            (checkpoints, saved_at) = (written, Instant::now());
+        }
+        let (_, command_bytes) = state.memory();
+        let due = saved_at.elapsed() >= limits.checkpoint_interval || command_bytes >= limits.checkpoint_bytes;
+        if due && state.unsaved_entries() > 0 {
+            saved_at = Instant::now();
+            if raft.trigger().snapshot().await.is_err() {
+                return;
+            }
+        }
+        measure(&config, &counters);
+    }
+}
+
+fn measure(config: &Config, counters: &Counters) {
+    let (log_bytes, unsynced) = disk::usage(&config.data_dir.join("log"));
+    counters.log_disk_bytes.store(log_bytes, Relaxed);
+    if unsynced > counters.unsynced_files.swap(unsynced, Relaxed) {
+        tracing::error!(files = unsynced, "sled wrote entries outside of its log, without fsync");
+    }
+}
