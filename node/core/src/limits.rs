@@ -16,8 +16,11 @@ pub const CHALLENGE_SECONDS: u64 = 300;
 pub const PENDING_FACTOR_SECONDS: u64 = 600;
 /// How long the immediate predecessor of a refresh token is honoured, in seconds.
 pub const REFRESH_GRACE_SECONDS: u64 = 10;
-/// How long a reply is kept for a repeated request, in seconds; an entry older than this is refused.
+/// How long a reply is kept for a repeated request, in seconds.
 pub const DEDUP_SECONDS: u64 = 600;
+/// Age of an entry by the log's clock at which it is refused, in seconds. The difference to [`DEDUP_SECONDS`] is how long
+/// after a request took effect it may be stamped and proposed again without taking effect twice.
+pub const ENTRY_AGE_SECONDS_MAX: u64 = 300;
 /// Names without an account whose failures are remembered; beyond it the longest unused is forgotten.
 pub const UNKNOWN_NAMES_MAX: u64 = 65_536;
 /// How long failures of a name without an account are remembered, in seconds.
@@ -45,6 +48,10 @@ const _: () = assert!(
 );
 const _: () = assert!(FACTOR_FAILURES_MAX <= 100, "NIST SP 800-63B 3.2.2");
 const _: () = assert!(FREE_FAILURES_MAX < FACTOR_FAILURES_MAX);
+const _: () = assert!(
+    2 * ENTRY_AGE_SECONDS_MAX <= DEDUP_SECONDS,
+    "a reply must outlive every entry of its request"
+);
 const _: () = assert!(REFRESH_GRACE_SECONDS < DEDUP_SECONDS);
 const _: () = assert!(
     UNKNOWN_NAME_SECONDS >= DELAY_SECONDS_MAX,

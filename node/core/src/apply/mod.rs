@@ -26,7 +26,7 @@ use crate::audit::AuditRow;
 use crate::command::Command;
 use crate::entry::Entry;
 use crate::error::Fault;
-use crate::limits::DEDUP_SECONDS;
+use crate::limits::{DEDUP_SECONDS, ENTRY_AGE_SECONDS_MAX};
 use crate::query;
 use crate::reply::{Denial, Reply};
 use crate::tables::schema::put;
@@ -51,8 +51,8 @@ pub fn apply(index: u64, entry: &Entry, tables: &mut impl Tables) -> Result<Repl
         return Ok(first);
     }
     let now = entry.at.max(query::log_clock(tables)?);
-    // Not later than the end of a remembered reply: a repeat whose first reply is gone must never take effect again.
-    if entry.at.plus_seconds(DEDUP_SECONDS) <= now {
+    // Replies are kept for longer than entries may be old: a repeat whose first reply is gone never takes effect again.
+    if entry.at.plus_seconds(ENTRY_AGE_SECONDS_MAX) <= now {
         return audited(index, entry, now, Decision::denied(Denial::TooOld {}), tables);
     }
     put(tables, Table::Meta, CLOCK_KEY, &now)?;

@@ -89,10 +89,11 @@ mod tests {
         let mut bench = Bench::new();
         let (account, factor) = bench.bound_account("ana");
         let step = bench.step();
-        match bench.log_in(account, Some((factor, Some(step)))) {
-            Reply::SessionStarted(grant) => (bench, grant),
-            reply => panic!("{reply:?}"),
-        }
+        let reply = bench.log_in(account, Some((factor, Some(step))));
+        let Reply::SessionStarted(grant) = reply else {
+            panic!("{reply:?}")
+        };
+        (bench, grant)
     }
 
     #[test]

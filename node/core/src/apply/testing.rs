@@ -123,10 +123,11 @@ impl Bench {
     }
 
     pub(super) fn enrol(&mut self, account: AccountId) -> FactorId {
-        match self.try_enrol(account) {
-            Reply::TotpPending { factor, .. } => factor,
-            reply => panic!("{reply:?}"),
-        }
+        let reply = self.try_enrol(account);
+        let Reply::TotpPending { factor, .. } = reply else {
+            panic!("{reply:?}")
+        };
+        factor
     }
 
     /// An account with a confirmed factor, whose last step lies in the past.

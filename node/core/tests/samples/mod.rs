@@ -1,0 +1,171 @@
+//! One of everything that has bytes, with fixed contents.
+
+use auth_core::command::*;
+use auth_core::entry::{Client, Entry};
+use auth_core::ids::*;
+use auth_core::reply::{Denial, Reply, SessionGrant};
+use auth_core::secret::Sealed;
+use auth_core::time::Timestamp;
+
+/// Some instant.
+pub(crate) const AT: Timestamp = Timestamp(1_700_000_000_123_456);
+/// A later one.
+pub(crate) const LATER: Timestamp = Timestamp(1_700_000_600_123_456);
+
+/// 16 bytes that differ by kind.
+pub(crate) fn id(kind: u8) -> [u8; 16] {
+    std::array::from_fn(|position| kind.wrapping_mul(16).wrapping_add(u8::try_from(position).unwrap()))
+}
+
+/// An entry for each command, and for each form that a command has.
+pub(crate) fn entries() -> Vec<(&'static str, Entry)> {
+    let (account, session) = (AccountId(id(1)), SessionId(id(4)));
+    let code = CodeEvidence {
+        factor: FactorId(id(2)),
+        matched_step: Some(56_666_666),
+    };
+    let wrong = CodeEvidence {
+        matched_step: None,
+        ..code
+    };
+    let register_account = RegisterAccount {
+        account,
+        username: "Zoë".into(),
+        username_key: "zoë".into(),
+        email: "Zoe@example.org".into(),
+        email_key: "zoe@example.org".into(),
+        password: Sealed(vec![1, 2, 3]),
+    };
+    let known = RefuseLogin {
+        subject: Subject::Account { account, base_seq: 7 },
+    };
+    let unknown = RefuseLogin {
+        subject: Subject::UnknownName { name: NameMac(id(5)) },
+    };
+    let enrol = EnrolTotp {
+        account,
+        base_seq: 7,
+        factor: code.factor,
+        seed: Sealed(vec![4; 20]),
+        label: "phone".into(),
+    };
+    let start = StartLogin {
+        account,
+        base_seq: 7,
+        challenge: ChallengeId(id(3)),
+    };
+    let verify = VerifyFactor {
+        challenge: start.challenge,
+        base_seq: 8,
+        code,
+        session,
+        session_seconds: 5_184_000,
+    };
+    let verify_wrong = VerifyFactor {
+        code: wrong,
+        ..verify.clone()
+    };
+    let log_in = LogIn {
+        account,
+        base_seq: 7,
+        code: Some(code),
+        session,
+        session_seconds: 5_184_000,
+    };
+    let log_in_without = LogIn {
+        code: None,
+        ..log_in.clone()
+    };
+    let key = InstallSigningKey {
+        kid: "thumbprint".into(),
+        algorithm: "RS256".into(),
+        public_der: vec![5; 8],
+        private: Sealed(vec![6; 8]),
+    };
+    let commands = [
+        ("register_account", Command::RegisterAccount(register_account)),
+        ("refuse_login_account", Command::RefuseLogin(known)),
+        ("refuse_login_unknown_name", Command::RefuseLogin(unknown)),
+        ("enrol_totp", Command::EnrolTotp(enrol)),
+        ("start_login", Command::StartLogin(start)),
+        ("verify_factor", Command::VerifyFactor(verify)),
+        ("verify_factor_wrong", Command::VerifyFactor(verify_wrong)),
+        ("log_in", Command::LogIn(log_in)),
+        ("log_in_without_code", Command::LogIn(log_in_without)),
+        (
+            "refresh_session",
+            Command::RefreshSession(RefreshSession {
+                session,
+                generation: 300,
+            }),
+        ),
+        ("end_session", Command::EndSession(EndSession { session })),
+        ("install_signing_key", Command::InstallSigningKey(key)),
+        ("mark_mail_sent", Command::MarkMailSent(MarkMailSent { key: 70_000 })),
+    ];
+    let client = Client {
+        address: "192.0.2.1".into(),
+    };
+    let entry = |command| Entry {
+        request_id: RequestId(id(6)),
+        at: AT,
+        client: client.clone(),
+        command,
+    };
+    commands
+        .into_iter()
+        .map(|(name, command)| (name, entry(command)))
+        .collect()
+}
+
+/// Each reply and each refusal.
+pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
+    let grant = SessionGrant {
+        session: SessionId(id(4)),
+        account: AccountId(id(1)),
+        generation: 2,
+        issued_at: AT,
+        auth_time: AT,
+        expires_at: LATER,
+    };
+    let answers = [
+        Reply::AccountRegistered {
+            account: grant.account,
+            created_at: AT,
+        },
+        Reply::TotpPending {
+            factor: FactorId(id(2)),
+            expires_at: LATER,
+        },
+        Reply::ChallengeStarted {
+            challenge: ChallengeId(id(3)),
+            expires_at: LATER,
+            bound: true,
+        },
+        Reply::SessionStarted(grant),
+        Reply::SessionRefreshed(grant),
+        Reply::SessionEnded {},
+        Reply::SigningKeyInstalled {},
+        Reply::MailMarkedSent {},
+        Reply::Stale { auth_seq: 9 },
+    ];
+    let denials = [
+        Denial::UsernameTaken {},
+        Denial::InvalidCredentials {},
+        Denial::InvalidCode {},
+        Denial::TooManyAttempts { until: LATER },
+        Denial::EnrolmentRequired {},
+        Denial::AlreadyEnrolled {},
+        Denial::ChallengeGone {},
+        Denial::SessionRevoked {},
+        Denial::AccountDisabled {},
+        Denial::FactorDisabled {},
+        Denial::TooOld {},
+        Denial::AccountGone {},
+    ];
+    answers
+        .into_iter()
+        .chain(denials.map(Reply::Denied))
+        .map(|reply| (reply.outcome(), reply))
+        .collect()
+}
