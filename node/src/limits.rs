@@ -9,6 +9,9 @@ pub const REQUEST_DEADLINE_MIN: Duration = Duration::from_millis(500);
 /// Longest configurable time for one request: the load balancer stops reading after six seconds.
 pub const REQUEST_DEADLINE_MAX: Duration = Duration::from_millis(5500);
 
+/// From a request's deadline until it is answered without its handler, which should have answered before.
+pub const DEADLINE_SLACK: Duration = Duration::from_millis(250);
+
 /// Connections of load balancers, unless configured.
 pub const CONNECTIONS_DEFAULT: usize = 4096;
 /// Most connections that can be configured.
@@ -17,8 +20,7 @@ pub const CONNECTIONS_MAX: usize = 65_536;
 pub const OPS_CONNECTIONS_MAX: usize = 64;
 /// From accepted to encrypted.
 pub const TLS_HANDSHAKE_MAX: Duration = Duration::from_secs(5);
-/// From the first byte to the end of a request's header; also the longest silence between two requests would be this if
-/// [`KEEP_ALIVE_MAX`] did not rule it.
+/// From the first byte to the end of a request's header.
 pub const HEADER_READ_MAX: Duration = Duration::from_secs(10);
 /// Silence after which an idle connection is closed. Longer than the load balancer keeps it, so that a request never
 /// meets a connection that is being closed.
@@ -32,6 +34,8 @@ pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 
 /// Entries that may be committed and not yet applied on a node that is ready.
 pub const LAG_ENTRIES_MAX: u64 = 1000;
+/// How long a leader may hear from no quorum before it calls itself not ready.
+pub const QUORUM_SILENCE_MAX: Duration = Duration::from_millis(1500);
 /// How far the own clock may be behind the log's clock.
 pub const CLOCK_BEHIND_SECONDS_MAX: u64 = 5;
 
@@ -39,6 +43,8 @@ pub const CLOCK_BEHIND_SECONDS_MAX: u64 = 5;
 pub const DRAIN_NOTICE: Duration = Duration::from_millis(1200);
 /// For requests in flight when connections are no longer accepted.
 pub const DRAIN_REQUESTS_MAX: Duration = Duration::from_secs(8);
+/// For questions to the operations listener at the end.
+pub const OPS_DRAIN_MAX: Duration = Duration::from_millis(500);
 /// For handing leadership over and closing the store.
 pub const STORE_SHUTDOWN_MAX: Duration = Duration::from_secs(5);
 
@@ -49,10 +55,16 @@ pub const NAME_BYTES_MAX: usize = 63;
 /// Size of any configuration, key or certificate file.
 pub const FILE_BYTES_MAX: u64 = 256 * 1024;
 
+/// Mails looked at in one round of the worker.
+pub const MAIL_READ_MAX: usize = 256;
 /// Mails sent in one round of the worker.
 pub const MAIL_ROUND_MAX: usize = 32;
 /// Pause between two rounds.
 pub const MAIL_ROUND_PAUSE: Duration = Duration::from_secs(1);
+/// Pause after a round, however much is applied meanwhile.
+pub const MAIL_WAKE_PAUSE: Duration = Duration::from_millis(100);
+/// Age at which a mail is given up, in seconds: three days.
+pub const MAIL_AGE_SECONDS_MAX: u64 = 3 * 24 * 3600;
 /// For handing one mail to the mail server.
 pub const MAIL_SEND_MAX: Duration = Duration::from_secs(20);
 /// First pause after a mail could not be sent; doubles with each further failure.
@@ -64,11 +76,14 @@ pub const MAIL_MARK_MAX: Duration = Duration::from_secs(5);
 
 /// Pause between two tries of giving the cluster its signing key.
 pub const SIGNING_KEY_PAUSE: Duration = Duration::from_millis(250);
-/// How often gauges are read out of the store.
-pub const METRICS_PAUSE: Duration = Duration::from_secs(1);
 
 const _: () = assert!(KEEP_ALIVE_MAX.as_secs() > LB_KEEP_ALIVE.as_secs());
 const _: () = assert!(REQUEST_DEADLINE_MIN.as_millis() < REQUEST_DEADLINE_DEFAULT.as_millis());
 const _: () = assert!(REQUEST_DEADLINE_DEFAULT.as_millis() < REQUEST_DEADLINE_MAX.as_millis());
+const _: () = assert!(
+    REQUEST_DEADLINE_MAX.as_millis() + DEADLINE_SLACK.as_millis() < 6000,
+    "before the lb gives up"
+);
 const _: () = assert!(DRAIN_REQUESTS_MAX.as_millis() > REQUEST_DEADLINE_MAX.as_millis());
 const _: () = assert!(MAIL_BACKOFF_MIN.as_secs() < MAIL_BACKOFF_MAX.as_secs());
+const _: () = assert!(MAIL_ROUND_MAX <= MAIL_READ_MAX);

@@ -1,1 +1,120 @@
-//! (being written)
+//! Log lines as JSON on standard output, and spans to a collector when one is configured.
+
+use super::trace;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::set_global_default;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::Registry;
+
+/// Libraries that say too much at the level that is good for this crate.
+const TALKATIVE: [&str; 8] = [
+    "openraft",
+    "sled",
+    "hyper",
+    "hyper_util",
+    "h2",
+    "rustls",
+    "tonic",
+    "opentelemetry",
+];
+
+/// Keeps telemetry running; to be closed at the end.
+pub struct Telemetry {
+    provider: Option<SdkTracerProvider>,
+}
+
+impl Telemetry {
+    /// Whether spans leave the process.
+    #[must_use]
+    pub fn spans_exported(&self) -> bool {
+        self.provider.is_some()
+    }
+
+    /// Sends what is left. Blocks for a moment when a collector is configured.
+    pub fn close(self) {
+        if let Some(Err(error)) = self.provider.map(|provider| provider.shutdown()) {
+            tracing::warn!(%error, "the last spans could not be sent");
+        }
+    }
+}
+
+/// Telemetry could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum TelemetryError {
+    /// Somebody else took the place of the global subscriber.
+    #[error("logging: {0}")]
+    Logging(String),
+    /// The exporter refuses its endpoint.
+    #[error("telemetry.otlp_endpoint = {endpoint}: {problem}")]
+    Exporter {
+        /// What was configured.
+        endpoint: String,
+        /// What the exporter said.
+        problem: String,
+    },
+}
+
+/// Starts logging, and exporting spans if there is an endpoint. To be called inside the runtime.
+///
+/// # Errors
+/// See [`TelemetryError`].
+pub fn start(level: Level, name: &str, otlp_endpoint: Option<&str>) -> Result<Telemetry, TelemetryError> {
+    let provider = otlp_endpoint
+        .map(|endpoint| trace::provider(endpoint, name))
+        .transpose()?;
+    let spans = provider
+        .as_ref()
+        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("tfauth-node")));
+    let lines = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(true)
+        .with_span_list(false)
+        .with_writer(std::io::stdout);
+    // The exporter's layer comes first: it is generic over the plain registry.
+    let subscriber = Registry::default()
+        .with(spans.with_filter(filter(level)))
+        .with(lines.with_filter(filter(level)));
+    set_global_default(subscriber).map_err(|error| TelemetryError::Logging(error.to_string()))?;
+    // Lines of libraries that use `log` join the others.
+    tracing_log::LogTracer::builder()
+        .with_max_level(tracing_log::log::LevelFilter::Warn)
+        .init()
+        .map_err(|error| TelemetryError::Logging(error.to_string()))?;
+    Ok(Telemetry { provider })
+}
+
+fn filter(level: Level) -> Targets {
+    // At debug and trace the operator asked for everything.
+    let talkative = if level <= Level::INFO {
+        LevelFilter::WARN
+    } else {
+        LevelFilter::from_level(level)
+    };
+    let level_or_less = talkative.min(LevelFilter::from_level(level));
+    TALKATIVE
+        .iter()
+        .fold(Targets::new().with_default(level), |targets, name| {
+            targets.with_target(*name, level_or_less)
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn libraries_are_quieter_than_the_node() {
+        let normal = filter(Level::INFO);
+        assert!(normal.would_enable("node::startup", &Level::INFO));
+        assert!(!normal.would_enable("openraft::engine", &Level::INFO));
+        assert!(normal.would_enable("openraft::engine", &Level::WARN));
+        assert!(!filter(Level::ERROR).would_enable("openraft", &Level::WARN));
+        assert!(filter(Level::DEBUG).would_enable("openraft", &Level::DEBUG));
+    }
+}

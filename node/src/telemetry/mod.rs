@@ -1,5 +1,8 @@
 //! What the node tells about itself: JSON log lines, spans and numbers. Never a secret, never a body.
 
+mod families;
+pub mod hash_collector;
 pub mod logs;
 pub mod metrics;
 pub mod store_collector;
+pub mod trace;

@@ -1,7 +1,8 @@
 //! Publishes the store's numbers. They are read when somebody asks for the metrics, never on the write path.
 
+use super::families::{counter, family, gauge, gauge_metric, histogram};
 use prometheus::core::{Collector, Desc};
-use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 use raft_store::{HistogramSnapshot, MetricsSnapshot, Role, Status};
 use std::collections::HashMap;
 
@@ -103,13 +104,13 @@ fn status_families(status: &Status) -> Vec<MetricFamily> {
 
 fn metrics_families(seen: &MetricsSnapshot) -> Vec<MetricFamily> {
     vec![
-        histogram(
+        snapshot(
             "log_fsync_seconds",
             "Time of each fsync of the log.",
             &seen.fsync_us,
             1e-6,
         ),
-        histogram(
+        snapshot(
             "log_group_entries",
             "Entries that one fsync covered.",
             &seen.group_entries,
@@ -177,58 +178,8 @@ fn metrics_families(seen: &MetricsSnapshot) -> Vec<MetricFamily> {
     ]
 }
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "Prometheus' numbers are f64; counters stay far below 2^53"
-)]
-fn number(value: u64) -> f64 {
-    value as f64
-}
-
-fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
-    let mut family = MetricFamily::default();
-    family.set_name(format!("tfauth_node_{name}"));
-    family.set_help(help.into());
-    family.set_field_type(kind);
-    family.set_metric(metrics);
-    family
-}
-
-fn gauge_metric(value: u64) -> Metric {
-    let mut gauge = Gauge::default();
-    gauge.set_value(number(value));
-    Metric::from_gauge(gauge)
-}
-
-fn gauge(name: &str, help: &str, value: u64) -> MetricFamily {
-    family(name, help, MetricType::GAUGE, vec![gauge_metric(value)])
-}
-
-fn counter(name: &str, help: &str, value: u64) -> MetricFamily {
-    let mut counter = Counter::default();
-    counter.set_value(number(value));
-    let mut metric = Metric::default();
-    metric.set_counter(counter);
-    family(name, help, MetricType::COUNTER, vec![metric])
-}
-
-/// `unit` is what one of the snapshot's units is in the metric's.
-fn histogram(name: &str, help: &str, seen: &HistogramSnapshot, unit: f64) -> MetricFamily {
-    let mut below = 0;
-    let buckets = seen.bounds.iter().zip(&seen.counts).map(|(bound, count)| {
-        below += count;
-        let mut bucket = Bucket::default();
-        bucket.set_cumulative_count(below);
-        bucket.set_upper_bound(number(*bound) * unit);
-        bucket
-    });
-    let mut histogram = Histogram::default();
-    histogram.set_bucket(buckets.collect());
-    histogram.set_sample_count(seen.count);
-    histogram.set_sample_sum(number(seen.sum) * unit);
-    let mut metric = Metric::default();
-    metric.set_histogram(histogram);
-    family(name, help, MetricType::HISTOGRAM, vec![metric])
+fn snapshot(name: &str, help: &str, seen: &HistogramSnapshot, unit: f64) -> MetricFamily {
+    histogram(name, help, seen.bounds, &seen.counts, seen.sum, unit)
 }
 
 #[cfg(test)]

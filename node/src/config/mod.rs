@@ -1,0 +1,151 @@
+//! The configuration, read once and turned into checked types: whoever holds a [`Config`] need not doubt it.
+//!
+//! Messages name the setting, what was given and what is allowed. Nothing is opened but the files it names, and nothing
+//! is bound.
+
+mod check;
+mod error;
+mod files;
+mod members;
+mod raw;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use error::ConfigError;
+pub use raw::SmtpTls;
+
+use crate::hashing::HashSettings;
+use crate::secrets::KeyRing;
+use crate::tls::Identity;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Everything that a node is told.
+pub struct Config {
+    /// Name, also the first label of the name in its certificate.
+    pub name: String,
+    /// Id in the cluster.
+    pub node_id: u64,
+    /// Folder of this node alone.
+    pub data_dir: PathBuf,
+    /// Least severe log lines that are written.
+    pub log_level: tracing::Level,
+    /// Who takes part.
+    pub cluster: Cluster,
+    /// Where other nodes connect.
+    pub peer_listen: SocketAddr,
+    /// Where load balancers connect.
+    pub http: Http,
+    /// Where operators connect.
+    pub ops_listen: SocketAddr,
+    /// Who this node is, and whom it believes.
+    pub identity: Identity,
+    /// Keys that seal secrets before they are replicated.
+    pub key_ring: KeyRing,
+    /// Heartbeats and elections.
+    pub timing: raft_store::Timing,
+    /// Cost of password hashes and the threads that compute them.
+    pub hashing: HashSettings,
+    /// Names and lives of tokens.
+    pub tokens: Tokens,
+    /// Switches of the dialects.
+    pub dialects: Dialects,
+    /// Logins that one client address may try in a minute at this node; none: not limited here.
+    pub login_per_address_per_minute: u32,
+    /// How mail is sent, if it is.
+    pub mail: Option<Mail>,
+    /// Where spans go, if they go anywhere.
+    pub otlp_endpoint: Option<String>,
+}
+
+/// Who takes part.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// The same on every member.
+    pub id: [u8; 16],
+    /// Whether this member forms the cluster.
+    pub initialize: bool,
+    /// Every member, this one among them.
+    pub members: Vec<raft_store::Member>,
+}
+
+/// The listener of load balancers.
+#[derive(Clone, Debug)]
+pub struct Http {
+    /// Its address.
+    pub listen: SocketAddr,
+    /// Time for one request.
+    pub request_deadline: Duration,
+    /// Connections at a time.
+    pub connections_max: usize,
+    /// Origins under which browsers see the service.
+    pub public_origins: Vec<String>,
+}
+
+/// Names and lives of tokens.
+#[derive(Clone, Debug)]
+pub struct Tokens {
+    /// `iss`.
+    pub issuer: String,
+    /// `aud` of access tokens.
+    pub audience: String,
+    /// Life of an access token.
+    pub access_seconds: u64,
+    /// Life of a session.
+    pub refresh_seconds: u64,
+}
+
+/// Switches of the dialects.
+#[derive(Clone, Copy, Debug)]
+pub struct Dialects {
+    /// Anyone may look at an account by its name.
+    pub public_profiles: bool,
+    /// Cookies are also set under the names without a prefix.
+    pub legacy_cookie_names: bool,
+}
+
+/// How mail is sent.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// The sender.
+    pub from: crate::email::Sender,
+    /// Where mail goes.
+    pub transport: MailTransport,
+}
+
+/// Where mail goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MailTransport {
+    /// Files in a folder, for development and tests.
+    Folder(PathBuf),
+    /// A mail server.
+    Smtp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Whether it must encrypt.
+        tls: SmtpTls,
+    },
+}
+
+impl Config {
+    /// Reads the file and everything it names.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = files::read_text("--config", path)?;
+        Self::parse(&text, path)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let file: raw::File = toml::from_str(text).map_err(|error| ConfigError::Syntax {
+            path: path.into(),
+            problem: error.to_string().trim_end().into(),
+        })?;
+        check::check(file)
+    }
+}

@@ -1,0 +1,224 @@
+//! Whether this node may be sent requests, and if not why, in words. Asked by load balancers and operators.
+
+use crate::clock;
+use crate::limits::{CLOCK_BEHIND_SECONDS_MAX, LAG_ENTRIES_MAX, QUORUM_SILENCE_MAX};
+use crate::replication::Replication;
+use auth_api::status::{NodeStatus, Role};
+use auth_core::time::Timestamp;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// The node's health. Cheap to clone.
+#[derive(Clone)]
+pub struct Health {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    replication: Replication,
+    signing_ready: Box<dyn Fn() -> bool + Send + Sync>,
+    draining: AtomicBool,
+    in_flight: AtomicU64,
+}
+
+/// Counts a request while it is worked on.
+pub struct InFlight(Arc<Inner>);
+
+/// What readiness depends on, at one moment.
+#[derive(Clone, Debug)]
+struct Facts {
+    status: NodeStatus,
+    voters: usize,
+    log_clock: Option<Timestamp>,
+    now: Timestamp,
+    signing_ready: bool,
+}
+
+impl Health {
+    /// A node that takes requests as soon as nothing is in the way. `signing_ready` tells whether tokens can be signed.
+    pub fn new(replication: Replication, signing_ready: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                replication,
+                signing_ready: Box::new(signing_ready),
+                draining: AtomicBool::new(false),
+                in_flight: AtomicU64::new(0),
+            }),
+        }
+    }
+
+    /// From now on nothing new is taken.
+    pub fn start_draining(&self) {
+        self.inner.draining.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether nothing new is taken.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.inner.draining.load(Ordering::SeqCst)
+    }
+
+    /// Counts a request until the guard is dropped.
+    #[must_use]
+    pub fn enter(&self) -> InFlight {
+        self.inner.in_flight.fetch_add(1, Ordering::SeqCst);
+        InFlight(Arc::clone(&self.inner))
+    }
+
+    /// Requests being worked on.
+    #[must_use]
+    pub fn in_flight(&self) -> u64 {
+        self.inner.in_flight.load(Ordering::SeqCst)
+    }
+
+    /// What the node says about itself.
+    #[must_use]
+    pub fn status(&self) -> NodeStatus {
+        let facts = self.facts();
+        let ready = reasons(&facts).is_empty();
+        NodeStatus { ready, ..facts.status }
+    }
+
+    /// Why the node is not ready; empty when it is.
+    #[must_use]
+    pub fn reasons(&self) -> Vec<String> {
+        reasons(&self.facts())
+    }
+
+    fn facts(&self) -> Facts {
+        let inner = &self.inner;
+        let status = NodeStatus {
+            draining: self.is_draining(),
+            in_flight: self.in_flight(),
+            ..inner.replication.status()
+        };
+        Facts {
+            status,
+            voters: inner.replication.store().status().voters.len(),
+            log_clock: inner.replication.log_clock().ok(),
+            now: clock::now(),
+            signing_ready: (inner.signing_ready)(),
+        }
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn reasons(facts: &Facts) -> Vec<String> {
+    let status = &facts.status;
+    let mut reasons = Vec::new();
+    if status.draining {
+        reasons.push("draining: this node is about to stop".into());
+    }
+    if status.role == Role::Down {
+        reasons.push("consensus has stopped on this node".into());
+    } else if status.leader_id.is_none() {
+        reasons.push("no leader: no leader of the cluster is known".into());
+    }
+    let silence = status.last_quorum_ms.unwrap_or(0);
+    if status.role == Role::Leader && facts.voters > 1 && u128::from(silence) > QUORUM_SILENCE_MAX.as_millis() {
+        reasons.push(format!("no quorum: this leader heard from no quorum for {silence} ms"));
+    }
+    let lag = status.committed.saturating_sub(status.applied);
+    if lag > LAG_ENTRIES_MAX {
+        reasons.push(format!(
+            "lagging: {lag} entries are committed and not applied here, allowed are {LAG_ENTRIES_MAX}"
+        ));
+    }
+    match facts.log_clock {
+        None => reasons.push("tables: the replicated tables cannot be read".into()),
+        Some(log) => {
+            let behind = facts.now.seconds_until(log);
+            if behind > CLOCK_BEHIND_SECONDS_MAX {
+                reasons.push(format!(
+                    "clock: this machine's clock is {behind} s behind the log's, allowed are {CLOCK_BEHIND_SECONDS_MAX}; \
+                     synchronise it"
+                ));
+            }
+        }
+    }
+    if !facts.signing_ready {
+        reasons.push("signing key: the cluster has no signing key yet".into());
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Facts {
+        Facts {
+            status: NodeStatus {
+                node_id: 1,
+                name: "node-1".into(),
+                incarnation: String::new(),
+                cluster_id: String::new(),
+                term: 1,
+                role: Role::Follower,
+                leader_id: Some(2),
+                committed: 2000,
+                applied: 1000,
+                last_quorum_ms: None,
+                ready: false,
+                draining: false,
+                in_flight: 0,
+                version: String::new(),
+            },
+            voters: 3,
+            log_clock: Some(Timestamp::from_seconds(1000)),
+            now: Timestamp::from_seconds(995),
+            signing_ready: true,
+        }
+    }
+
+    fn only_reason(spoil: impl FnOnce(&mut Facts)) -> String {
+        let mut facts = good();
+        spoil(&mut facts);
+        let reasons = reasons(&facts);
+        assert_eq!(reasons.len(), 1, "{reasons:?}");
+        reasons.into_iter().next().unwrap()
+    }
+
+    #[test]
+    fn a_node_at_the_edge_of_every_bound_is_ready() {
+        assert_eq!(reasons(&good()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_reason_is_told_in_words() {
+        assert!(only_reason(|facts| facts.status.leader_id = None).starts_with("no leader"));
+        assert!(only_reason(|facts| facts.status.applied = 999).starts_with("lagging: 1001"));
+        assert!(only_reason(|facts| facts.status.draining = true).starts_with("draining"));
+        assert!(only_reason(|facts| facts.status.role = Role::Down).starts_with("consensus"));
+        assert!(only_reason(|facts| facts.log_clock = None).starts_with("tables"));
+        assert!(only_reason(|facts| facts.signing_ready = false).starts_with("signing key"));
+        let silent = |facts: &mut Facts| {
+            facts.status.role = Role::Leader;
+            facts.status.last_quorum_ms = Some(60_000);
+        };
+        assert!(only_reason(silent).starts_with("no quorum"));
+    }
+
+    #[test]
+    fn otp_5_a_clock_behind_the_log_makes_a_node_unready() {
+        let reason = only_reason(|facts| facts.now = Timestamp::from_seconds(880));
+        assert!(
+            reason.starts_with("clock: this machine's clock is 120 s behind"),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn a_leader_without_others_needs_no_quorum() {
+        let mut facts = good();
+        facts.status.role = Role::Leader;
+        facts.status.last_quorum_ms = Some(60_000);
+        facts.voters = 1;
+        assert!(reasons(&facts).is_empty());
+    }
+}

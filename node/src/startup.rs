@@ -1,0 +1,300 @@
+//! From a checked configuration to a serving node, and to its end. The order is the point of this file: whatever can
+//! refuse does so before anything is served.
+
+use crate::config::Config;
+use crate::email::{Transport, Worker};
+use crate::hashing::HashPool;
+use crate::http::ops::Ops;
+use crate::http::pipeline::Pipeline;
+use crate::http::routes::{AppState, HttpConfig, router};
+use crate::http::server::{Patience, Server, bind};
+use crate::http::status::Health;
+use crate::limits::{
+    DRAIN_NOTICE, DRAIN_REQUESTS_MAX, OPS_CONNECTIONS_MAX, OPS_DRAIN_MAX, SIGNING_KEY_PAUSE, STORE_SHUTDOWN_MAX,
+};
+use crate::replication::Replication;
+use crate::secrets::KeyRing;
+use crate::service::{Auth, AuthConfig};
+use crate::shutdown::{self, Signals, Stop, Stopper};
+use crate::signing::SigningKeys;
+use crate::telemetry::hash_collector::HashCollector;
+use crate::telemetry::logs::{self, Telemetry};
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::store_collector::StoreCollector;
+use crate::tls;
+use std::fmt::Display;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// How it ended.
+pub enum Ended {
+    /// As asked for by a signal.
+    Orderly,
+    /// Nothing was served; why, for the person who started it.
+    Refused(String),
+    /// A fault while running; the log tells which.
+    Fault,
+}
+
+/// What is ready before the store opens: whatever can refuse at once has done so.
+struct Prepared {
+    telemetry: Telemetry,
+    metrics: Metrics,
+    signals: Signals,
+    http: TcpListener,
+    ops: TcpListener,
+    http_tls: Arc<rustls::ServerConfig>,
+    store: raft_store::Config,
+    hashing: HashPool,
+    transport: Option<Transport>,
+}
+
+/// What runs.
+struct Running {
+    replication: Replication,
+    health: Health,
+    signals: Signals,
+    stop_requests: Stopper,
+    stop_rest: Stopper,
+    requests: JoinHandle<()>,
+    ops: JoinHandle<()>,
+    worker: Option<JoinHandle<()>>,
+}
+
+/// Serves until a signal or a fault.
+pub async fn run(config: Config) -> Ended {
+    let prepared = match prepare(&config).await {
+        Ok(prepared) => prepared,
+        Err(message) => return Ended::Refused(message),
+    };
+    match start(config, prepared).await {
+        Ok((running, telemetry)) => {
+            let ended = running.until_the_end().await;
+            // Blocks while the last spans are sent, so not on a thread of the runtime.
+            let _ = tokio::task::spawn_blocking(|| telemetry.close()).await;
+            ended
+        }
+        Err(message) => {
+            tracing::error!(reason = message, "refused to serve");
+            Ended::Refused(message)
+        }
+    }
+}
+
+async fn prepare(config: &Config) -> Result<Prepared, String> {
+    let telemetry = logs::start(config.log_level, &config.name, config.otlp_endpoint.as_deref()).map_err(words)?;
+    std::panic::set_hook(Box::new(|panic| {
+        let backtrace = std::backtrace::Backtrace::capture();
+        tracing::error!(%panic, %backtrace, "a panic: this is a bug");
+    }));
+    tracing::info!(
+        name = config.name,
+        node_id = config.node_id,
+        version = env!("CARGO_PKG_VERSION"),
+        "starting"
+    );
+    let signals = Signals::catch().map_err(words)?;
+    let http_tls = tls::http_server(&config.identity).map_err(words)?;
+    let store = store_config(config).map_err(words)?;
+    let transport = config
+        .mail
+        .as_ref()
+        .map(|mail| Transport::new(&mail.transport))
+        .transpose()
+        .map_err(words)?;
+    let http = bind("http.listen", config.http.listen).await.map_err(words)?;
+    let ops = bind("ops.listen", config.ops_listen).await.map_err(words)?;
+    let hashing = HashPool::start(config.hashing).map_err(words)?;
+    let metrics = Metrics::new().map_err(words)?;
+    Ok(Prepared {
+        telemetry,
+        metrics,
+        signals,
+        http,
+        ops,
+        http_tls,
+        store,
+        hashing,
+        transport,
+    })
+}
+
+fn store_config(config: &Config) -> Result<raft_store::Config, rustls::Error> {
+    Ok(raft_store::Config {
+        node_id: config.node_id,
+        name: config.name.clone(),
+        cluster_id: config.cluster.id,
+        initialize: config.cluster.initialize,
+        members: config.cluster.members.clone(),
+        data_dir: config.data_dir.clone(),
+        listen: config.peer_listen,
+        tls: raft_store::PeerTls {
+            server: tls::peer_server(&config.identity)?,
+            client: tls::peer_client(&config.identity)?,
+            server_name_suffix: tls::NODE_SUFFIX.into(),
+        },
+        timing: config.timing,
+        limits: raft_store::Limits::default(),
+    })
+}
+
+/// Opens the store and serves at once: until a leader is known the node says that it is not ready.
+async fn start(config: Config, prepared: Prepared) -> Result<(Running, Telemetry), String> {
+    let Prepared {
+        telemetry,
+        metrics,
+        signals,
+        http,
+        ops,
+        http_tls,
+        store,
+        hashing,
+        transport,
+    } = prepared;
+    let replication = Replication::open(store, metrics.clone()).await.map_err(words)?;
+    let collector = StoreCollector::new(replication.store().clone()).map_err(words)?;
+    metrics.register(collector).map_err(words)?;
+    metrics
+        .register(HashCollector::new(hashing.clone()).map_err(words)?)
+        .map_err(words)?;
+
+    let (stop_requests, requests_stop) = shutdown::channel();
+    let (stop_rest, rest_stop) = shutdown::channel();
+    let keys = SigningKeys::default();
+    let health = Health::new(replication.clone(), {
+        let keys = keys.clone();
+        move || keys.is_ready()
+    });
+    let worker = match (&config.mail, transport) {
+        (Some(mail), Some(transport)) => {
+            let worker = Worker::new(replication.clone(), transport, mail.from.clone(), metrics.clone());
+            Some(tokio::spawn(worker.run(rest_stop.clone())))
+        }
+        _ => {
+            tracing::warn!("no mail transport is configured: mail stays in the outbox");
+            None
+        }
+    };
+    let ring = Arc::new(config.key_ring);
+    tokio::spawn(ensure_signing_key(
+        keys.clone(),
+        replication.clone(),
+        Arc::clone(&ring),
+        rest_stop.clone(),
+    ));
+    let auth_config = AuthConfig {
+        issuer: config.tokens.issuer,
+        audience: config.tokens.audience,
+        access_seconds: config.tokens.access_seconds,
+        refresh_seconds: config.tokens.refresh_seconds,
+    };
+    let state = AppState {
+        auth: Auth::new(auth_config, replication.clone(), Arc::clone(&ring), hashing, keys),
+        config: Arc::new(HttpConfig {
+            public_origins: config.http.public_origins.clone(),
+            public_profiles: config.dialects.public_profiles,
+            legacy_cookie_names: config.dialects.legacy_cookie_names,
+        }),
+        key_ring: ring,
+    };
+    let allowed = config.http.request_deadline;
+    let pipeline = Pipeline::new(
+        router(state),
+        health.clone(),
+        metrics.clone(),
+        allowed,
+        telemetry.spans_exported(),
+    );
+    let operations = Ops::new(health.clone(), metrics.clone());
+    let http = Server {
+        listener: http,
+        tls: Some(http_tls),
+        connections_max: config.http.connections_max,
+        patience: Patience::default(),
+        metrics: Some(metrics),
+    };
+    let ops = Server {
+        listener: ops,
+        tls: None,
+        connections_max: OPS_CONNECTIONS_MAX,
+        patience: Patience::default(),
+        metrics: None,
+    };
+    let requests = tokio::spawn(http.serve(pipeline, requests_stop, DRAIN_REQUESTS_MAX));
+    let ops = tokio::spawn(ops.serve(operations, rest_stop, OPS_DRAIN_MAX));
+    tracing::info!(
+        http = %config.http.listen, peer = %config.peer_listen, ops = %config.ops_listen, "serving"
+    );
+    let running = Running {
+        replication,
+        health,
+        signals,
+        stop_requests,
+        stop_rest,
+        requests,
+        ops,
+        worker,
+    };
+    Ok((running, telemetry))
+}
+
+/// Whoever leads gives the cluster its key; the others wait until they have read it.
+async fn ensure_signing_key(keys: SigningKeys, replication: Replication, ring: Arc<KeyRing>, mut stop: Stop) {
+    loop {
+        match keys.ensure(&replication, &ring).await {
+            Ok(true) => return,
+            Ok(false) => {}
+            Err(error) => tracing::warn!(%error, "there is no signing key yet"),
+        }
+        tokio::select! {
+            () = stop.wait() => return,
+            () = tokio::time::sleep(SIGNING_KEY_PAUSE) => {}
+        }
+    }
+}
+
+impl Running {
+    async fn until_the_end(mut self) -> Ended {
+        let signal = tokio::select! {
+            signal = self.signals.next() => signal,
+            fault = self.replication.failed() => return fail(&fault),
+        };
+        tracing::info!(signal, in_flight = self.health.in_flight(), "stopping");
+        self.health.start_draining();
+        let drained = async {
+            // Load balancers learn it from their probes and send nothing new.
+            tokio::time::sleep(DRAIN_NOTICE).await;
+            self.stop_requests.stop();
+            // The server bounds this itself; a panic in it has been told.
+            let _ = (&mut self.requests).await;
+        };
+        tokio::select! {
+            () = drained => {}
+            fault = self.replication.failed() => return fail(&fault),
+        }
+        self.stop_rest.stop();
+        if let Some(worker) = self.worker {
+            let _ = worker.await;
+        }
+        let closed = tokio::time::timeout(STORE_SHUTDOWN_MAX * 2, self.replication.shutdown(STORE_SHUTDOWN_MAX)).await;
+        let _ = self.ops.await;
+        match closed {
+            Ok(Ok(())) => {
+                tracing::info!("stopped");
+                Ended::Orderly
+            }
+            Ok(Err(fault)) => fail(&fault),
+            Err(_) => fail(&"the store did not close in time; nothing acknowledged is lost by that"),
+        }
+    }
+}
+
+fn fail(fault: &impl Display) -> Ended {
+    tracing::error!(%fault, "a fault: this node stops at once");
+    Ended::Fault
+}
+
+fn words(error: impl Display) -> String {
+    error.to_string()
+}
