@@ -219,6 +219,11 @@ async fn a_busy_node_gets_no_more_while_another_is_free() {
         })
         .await;
     }
+    until("only the busy node has work", || async {
+        let status = cluster.lb.status().await;
+        status["nodes"][0]["in_flight"] == 1 && status["nodes"][1]["in_flight"] == 0
+    })
+    .await;
     for _ in 0..20 {
         assert_eq!(client.get("/").await.text(), "node-2", "the busy node was picked");
     }

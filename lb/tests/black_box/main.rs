@@ -3,6 +3,7 @@
 
 mod drain;
 mod failover;
+mod http2;
 mod hygiene;
 mod intake;
 mod ops;

@@ -48,14 +48,21 @@ impl Client {
         Self { address, tls }
     }
 
-    /// A TLS connection.
+    /// A TLS connection that speaks HTTP/1.1.
     pub(crate) async fn connect(&self) -> TlsStream<TcpStream> {
+        self.connect_with("http/1.1").await
+    }
+
+    /// A TLS connection that asks for a protocol, and gets it.
+    pub(crate) async fn connect_with(&self, protocol: &str) -> TlsStream<TcpStream> {
+        let mut tls = ClientConfig::clone(&self.tls);
+        tls.alpn_protocols = vec![protocol.as_bytes().to_vec()];
         let stream = TcpStream::connect(self.address).await.expect("the front listens");
         let name = ServerName::try_from("localhost").expect("a name");
-        TlsConnector::from(Arc::clone(&self.tls))
-            .connect(name, stream)
-            .await
-            .expect("TLS with the front")
+        let connector = TlsConnector::from(Arc::new(tls));
+        let stream = connector.connect(name, stream).await.expect("TLS with the front");
+        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol.as_bytes()));
+        stream
     }
 
     /// Sends one request on a connection of its own; `Host` is added unless it is there.
