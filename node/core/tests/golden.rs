@@ -20,33 +20,38 @@ use auth_core::secret::Sealed;
 use auth_core::session::Session;
 use auth_core::tables::Table;
 use auth_core::tables::schema::{decode_row, encode_row};
+use files::{folder, golden};
 use samples::{AT, LATER, id};
 use std::collections::BTreeSet;
 use std::fmt::Debug;
-use std::fs;
-use std::path::PathBuf;
 
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
-}
+#[cfg(test)]
+mod files {
+    use std::fs;
+    use std::path::PathBuf;
 
-#[expect(clippy::disallowed_methods, reason = "only a person at a keyboard adds golden files")]
-fn may_write() -> bool {
-    std::env::var("AUTH_CORE_GOLDEN").is_ok_and(|mode| mode == "write")
-}
-
-/// Compares with the file, which is made when it is missing and may be.
-fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
-    let path = folder().join(format!("v1_{name}.bin"));
-    if !path.exists() && may_write() {
-        fs::write(&path, bytes).unwrap();
+    pub(crate) fn folder() -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden")
     }
-    let kept = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    assert_eq!(
-        bytes, kept,
-        "{name}: the bytes changed; that needs a new version, beside this one"
-    );
-    kept
+
+    #[expect(clippy::disallowed_methods, reason = "only a person at a keyboard adds golden files")]
+    fn may_write() -> bool {
+        std::env::var("AUTH_CORE_GOLDEN").is_ok_and(|mode| mode == "write")
+    }
+
+    /// Compares with the file, which is made when it is missing and may be.
+    pub(crate) fn golden(name: &str, bytes: &[u8]) -> Vec<u8> {
+        let path = folder().join(format!("v1_{name}.bin"));
+        if !path.exists() && may_write() {
+            fs::write(&path, bytes).unwrap();
+        }
+        let kept = fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(
+            bytes, kept,
+            "{name}: the bytes changed; that needs a new version, beside this one"
+        );
+        kept
+    }
 }
 
 fn golden_row<T>(name: &str, row: &T) -> String
@@ -212,7 +217,7 @@ fn bytes_are_forever() {
     let names = [entries(), replies(), people(), logins(), works()].concat();
     let expected: BTreeSet<String> = names.iter().map(|name| format!("v1_{name}.bin")).collect();
     assert_eq!(expected.len(), names.len(), "a name was used twice");
-    let files: BTreeSet<String> = fs::read_dir(folder())
+    let files: BTreeSet<String> = std::fs::read_dir(folder())
         .unwrap()
         .map(|file| file.unwrap().file_name().into_string().unwrap())
         .collect();

@@ -144,14 +144,13 @@ impl Bench {
     pub(super) fn start(&mut self, account: AccountId) -> ChallengeId {
         let challenge = ChallengeId(self.draw());
         let base_seq = self.account(account).auth_seq;
-        match self.run(Command::StartLogin(StartLogin {
+        let reply = self.run(Command::StartLogin(StartLogin {
             account,
             base_seq,
             challenge,
-        })) {
-            Reply::ChallengeStarted { challenge, .. } => challenge,
-            reply => panic!("{reply:?}"),
-        }
+        }));
+        assert!(matches!(reply, Reply::ChallengeStarted { .. }), "{reply:?}");
+        challenge
     }
 
     pub(super) fn verify(&mut self, challenge: ChallengeId, factor: FactorId, matched_step: Option<u64>) -> Reply {

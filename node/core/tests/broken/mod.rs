@@ -1,7 +1,7 @@
 //! For each check a machine that was broken on purpose, and a short run in which the check finds it.
 
 use crate::check;
-use crate::world::{Action, Guess, Machine, Step, prompt, sound};
+use crate::world::{Action, Ask, Guess, Machine, Step, prompt, sound};
 use auth_core::account::Account;
 use auth_core::apply::CLOCK_KEY;
 use auth_core::challenge::Challenge;
@@ -50,17 +50,17 @@ where
     sound(index, entry, tables)
 }
 
-const LOG_IN: Action = Action::LogIn {
+const LOG_IN: Action = Action::Ask(Ask::LogIn {
     name: 0,
     guess: Guess::Code(1),
-};
-const WRONG_PASSWORD: Action = Action::WrongPassword { name: 0 };
-const WRONG_CODE: Action = Action::Verify {
+});
+const WRONG_PASSWORD: Action = Action::Ask(Ask::WrongPassword { name: 0 });
+const WRONG_CODE: Action = Action::Ask(Ask::Verify {
     pick: 0,
     guess: Guess::Wrong,
-};
-const START: Action = Action::Start { name: 0 };
-const REFRESH: Action = Action::Refresh { pick: 0, age: 0 };
+});
+const START: Action = Action::Ask(Ask::Start { name: 0 });
+const REFRESH: Action = Action::Ask(Ask::Refresh { pick: 0, age: 0 });
 const REPEAT: Action = Action::Repeat { pick: 0 };
 
 #[test]
@@ -91,10 +91,10 @@ fn a_machine_that_accepts_a_code_twice_is_found() {
         &[
             START,
             LOG_IN,
-            Action::Verify {
+            Action::Ask(Ask::Verify {
                 pick: 0,
                 guess: Guess::Code(0),
-            },
+            }),
         ],
     );
 }
@@ -128,7 +128,7 @@ fn a_machine_that_forgets_failures_of_unknown_names_is_found() {
             tables,
         )
     }
-    bites("th_4", broken, &[Action::UnknownName { name: 0 }; 6]);
+    bites("th_4", broken, &[Action::Ask(Ask::UnknownName { name: 0 }); 6]);
 }
 
 #[test]
@@ -166,10 +166,10 @@ fn a_machine_that_never_disables_a_factor_is_found() {
     }
     let guess = [
         Action::Wait { seconds: 3600 },
-        Action::LogIn {
+        Action::Ask(Ask::LogIn {
             name: 0,
             guess: Guess::Wrong,
-        },
+        }),
     ];
     bites("th_1", broken, &guess.repeat(101));
 }
@@ -198,9 +198,10 @@ fn a_machine_that_takes_endless_answers_is_found() {
 #[test]
 fn a_machine_that_keeps_an_answered_challenge_is_found() {
     fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
-        let challenge = match &entry.command {
-            Command::VerifyFactor(command) => query::challenge(tables, command.challenge)?,
-            _ => None,
+        let challenge = if let Command::VerifyFactor(command) = &entry.command {
+            query::challenge(tables, command.challenge)?
+        } else {
+            None
         };
         let reply = sound(index, entry, tables)?;
         if let (Some(challenge), Reply::SessionStarted(_)) = (challenge, &reply) {
@@ -208,9 +209,11 @@ fn a_machine_that_keeps_an_answered_challenge_is_found() {
         }
         Ok(reply)
     }
-    let right = |offset| Action::Verify {
-        pick: 0,
-        guess: Guess::Code(offset),
+    let right = |offset| {
+        Action::Ask(Ask::Verify {
+            pick: 0,
+            guess: Guess::Code(offset),
+        })
     };
     bites("one_session", broken, &[START, right(0), right(1)]);
 }
@@ -218,25 +221,28 @@ fn a_machine_that_keeps_an_answered_challenge_is_found() {
 #[test]
 fn a_machine_that_honours_old_refresh_tokens_is_found() {
     fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
-        let shown = |entry: &Entry, row: Session| match &entry.command {
-            Command::RefreshSession(command) if command.session == row.id => Session {
+        let shown = |entry: &Entry, row: Session| {
+            let Command::RefreshSession(command) = &entry.command else {
+                return row;
+            };
+            Session {
                 generation: command.generation,
                 ..row
-            },
-            _ => row,
+            }
         };
         tampered(Table::Sessions, shown, index, entry, tables)
     }
-    let old = Action::Refresh { pick: 0, age: 2 };
+    let old = Action::Ask(Ask::Refresh { pick: 0, age: 2 });
     bites("rt_2", broken, &[REFRESH, REFRESH, old]);
 }
 
 #[test]
 fn a_machine_that_spares_the_session_of_a_copied_token_is_found() {
     fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
-        let before = match &entry.command {
-            Command::RefreshSession(command) => query::session(tables, command.session)?,
-            _ => None,
+        let before = if let Command::RefreshSession(command) = &entry.command {
+            query::session(tables, command.session)?
+        } else {
+            None
         };
         let reply = sound(index, entry, tables)?;
         if let (Some(session), Reply::Denied(_)) = (before, &reply) {
@@ -244,7 +250,11 @@ fn a_machine_that_spares_the_session_of_a_copied_token_is_found() {
         }
         Ok(reply)
     }
-    bites("rt_1", broken, &[REFRESH, REFRESH, Action::Refresh { pick: 0, age: 2 }]);
+    bites(
+        "rt_1",
+        broken,
+        &[REFRESH, REFRESH, Action::Ask(Ask::Refresh { pick: 0, age: 2 })],
+    );
 }
 
 #[test]
@@ -261,7 +271,7 @@ fn a_machine_that_refreshes_an_ended_session_is_found() {
             tables,
         )
     }
-    bites("se_2", broken, &[Action::End { pick: 0 }, REFRESH]);
+    bites("se_2", broken, &[Action::Ask(Ask::End { pick: 0 }), REFRESH]);
 }
 
 #[test]
@@ -285,7 +295,7 @@ fn a_machine_that_gives_another_successor_is_found() {
         &[
             REFRESH,
             Action::Wait { seconds: 5 },
-            Action::Refresh { pick: 0, age: 1 },
+            Action::Ask(Ask::Refresh { pick: 0, age: 1 }),
         ],
     );
 }
@@ -310,8 +320,8 @@ fn a_machine_that_gives_a_name_twice_is_found() {
         tables.remove(Table::Usernames, b"user-0")?;
         sound(index, entry, tables)
     }
-    let found =
-        check(broken, &[prompt(Action::Register { name: 0, email: 5 })]).expect_err("the broken machine passed");
+    let found = check(broken, &[prompt(Action::Ask(Ask::Register { name: 0, email: 5 }))])
+        .expect_err("the broken machine passed");
     assert!(found.starts_with("unique"), "{found}");
 }
 
@@ -352,7 +362,7 @@ fn a_machine_that_leaves_no_audit_row_is_found() {
         }
         Ok(reply)
     }
-    bites("audit", broken, &[Action::End { pick: 0 }]);
+    bites("audit", broken, &[Action::Ask(Ask::End { pick: 0 })]);
 }
 
 #[test]

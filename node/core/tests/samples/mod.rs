@@ -19,90 +19,6 @@ pub(crate) fn id(kind: u8) -> [u8; 16] {
 
 /// An entry for each command, and for each form that a command has.
 pub(crate) fn entries() -> Vec<(&'static str, Entry)> {
-    let (account, session) = (AccountId(id(1)), SessionId(id(4)));
-    let code = CodeEvidence {
-        factor: FactorId(id(2)),
-        matched_step: Some(56_666_666),
-    };
-    let wrong = CodeEvidence {
-        matched_step: None,
-        ..code
-    };
-    let register_account = RegisterAccount {
-        account,
-        username: "Zoë".into(),
-        username_key: "zoë".into(),
-        email: "Zoe@example.org".into(),
-        email_key: "zoe@example.org".into(),
-        password: Sealed(vec![1, 2, 3]),
-    };
-    let known = RefuseLogin {
-        subject: Subject::Account { account, base_seq: 7 },
-    };
-    let unknown = RefuseLogin {
-        subject: Subject::UnknownName { name: NameMac(id(5)) },
-    };
-    let enrol = EnrolTotp {
-        account,
-        base_seq: 7,
-        factor: code.factor,
-        seed: Sealed(vec![4; 20]),
-        label: "phone".into(),
-    };
-    let start = StartLogin {
-        account,
-        base_seq: 7,
-        challenge: ChallengeId(id(3)),
-    };
-    let verify = VerifyFactor {
-        challenge: start.challenge,
-        base_seq: 8,
-        code,
-        session,
-        session_seconds: 5_184_000,
-    };
-    let verify_wrong = VerifyFactor {
-        code: wrong,
-        ..verify.clone()
-    };
-    let log_in = LogIn {
-        account,
-        base_seq: 7,
-        code: Some(code),
-        session,
-        session_seconds: 5_184_000,
-    };
-    let log_in_without = LogIn {
-        code: None,
-        ..log_in.clone()
-    };
-    let key = InstallSigningKey {
-        kid: "thumbprint".into(),
-        algorithm: "RS256".into(),
-        public_der: vec![5; 8],
-        private: Sealed(vec![6; 8]),
-    };
-    let commands = [
-        ("register_account", Command::RegisterAccount(register_account)),
-        ("refuse_login_account", Command::RefuseLogin(known)),
-        ("refuse_login_unknown_name", Command::RefuseLogin(unknown)),
-        ("enrol_totp", Command::EnrolTotp(enrol)),
-        ("start_login", Command::StartLogin(start)),
-        ("verify_factor", Command::VerifyFactor(verify)),
-        ("verify_factor_wrong", Command::VerifyFactor(verify_wrong)),
-        ("log_in", Command::LogIn(log_in)),
-        ("log_in_without_code", Command::LogIn(log_in_without)),
-        (
-            "refresh_session",
-            Command::RefreshSession(RefreshSession {
-                session,
-                generation: 300,
-            }),
-        ),
-        ("end_session", Command::EndSession(EndSession { session })),
-        ("install_signing_key", Command::InstallSigningKey(key)),
-        ("mark_mail_sent", Command::MarkMailSent(MarkMailSent { key: 70_000 })),
-    ];
     let client = Client {
         address: "192.0.2.1".into(),
     };
@@ -112,10 +28,103 @@ pub(crate) fn entries() -> Vec<(&'static str, Entry)> {
         client: client.clone(),
         command,
     };
+    let commands = account_commands().into_iter().chain(login_commands());
     commands
-        .into_iter()
+        .chain(other_commands())
         .map(|(name, command)| (name, entry(command)))
         .collect()
+}
+
+fn account_commands() -> [(&'static str, Command); 4] {
+    let account = AccountId(id(1));
+    let register_account = RegisterAccount {
+        account,
+        username: "Zoë".into(),
+        username_key: "zoë".into(),
+        email: "Zoe@example.org".into(),
+        email_key: "zoe@example.org".into(),
+        password: Sealed(vec![1, 2, 3]),
+    };
+    let known = Subject::Account { account, base_seq: 7 };
+    let unknown = Subject::UnknownName { name: NameMac(id(5)) };
+    let enrol = EnrolTotp {
+        account,
+        base_seq: 7,
+        factor: FactorId(id(2)),
+        seed: Sealed(vec![4; 20]),
+        label: "phone".into(),
+    };
+    [
+        ("register_account", Command::RegisterAccount(register_account)),
+        (
+            "refuse_login_account",
+            Command::RefuseLogin(RefuseLogin { subject: known }),
+        ),
+        (
+            "refuse_login_unknown_name",
+            Command::RefuseLogin(RefuseLogin { subject: unknown }),
+        ),
+        ("enrol_totp", Command::EnrolTotp(enrol)),
+    ]
+}
+
+fn login_commands() -> [(&'static str, Command); 5] {
+    let (account, session, challenge) = (AccountId(id(1)), SessionId(id(4)), ChallengeId(id(3)));
+    let factor = FactorId(id(2));
+    let code = CodeEvidence {
+        factor,
+        matched_step: Some(56_666_666),
+    };
+    let wrong = CodeEvidence {
+        factor,
+        matched_step: None,
+    };
+    let start = StartLogin {
+        account,
+        base_seq: 7,
+        challenge,
+    };
+    let verify = |code| VerifyFactor {
+        challenge,
+        base_seq: 8,
+        code,
+        session,
+        session_seconds: 5_184_000,
+    };
+    let log_in = |code| LogIn {
+        account,
+        base_seq: 7,
+        code,
+        session,
+        session_seconds: 5_184_000,
+    };
+    [
+        ("start_login", Command::StartLogin(start)),
+        ("verify_factor", Command::VerifyFactor(verify(code))),
+        ("verify_factor_wrong", Command::VerifyFactor(verify(wrong))),
+        ("log_in", Command::LogIn(log_in(Some(code)))),
+        ("log_in_without_code", Command::LogIn(log_in(None))),
+    ]
+}
+
+fn other_commands() -> [(&'static str, Command); 4] {
+    let session = SessionId(id(4));
+    let key = InstallSigningKey {
+        kid: "thumbprint".into(),
+        algorithm: "RS256".into(),
+        public_der: vec![5; 8],
+        private: Sealed(vec![6; 8]),
+    };
+    let refresh = RefreshSession {
+        session,
+        generation: 300,
+    };
+    [
+        ("refresh_session", Command::RefreshSession(refresh)),
+        ("end_session", Command::EndSession(EndSession { session })),
+        ("install_signing_key", Command::InstallSigningKey(key)),
+        ("mark_mail_sent", Command::MarkMailSent(MarkMailSent { key: 70_000 })),
+    ]
 }
 
 /// Each reply and each refusal.

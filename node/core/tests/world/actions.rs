@@ -14,62 +14,37 @@ pub(crate) enum Guess {
     Code(u64),
 }
 
-/// What happens next. `pick` selects one of what there is, modulo its number.
+/// What a node asks for. `pick` selects one of what there is, modulo its number.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Action {
-    Register {
-        name: u8,
-        email: u8,
-    },
-    WrongPassword {
-        name: u8,
-    },
-    UnknownName {
-        name: u8,
-    },
-    Enrol {
-        name: u8,
-    },
-    Start {
-        name: u8,
-    },
-    Verify {
-        pick: usize,
-        guess: Guess,
-    },
-    LogIn {
-        name: u8,
-        guess: Guess,
-    },
-    Refresh {
-        pick: usize,
-        age: u32,
-    },
-    End {
-        pick: usize,
-    },
+pub(crate) enum Ask {
+    Register { name: u8, email: u8 },
+    WrongPassword { name: u8 },
+    UnknownName { name: u8 },
+    Enrol { name: u8 },
+    Start { name: u8 },
+    Verify { pick: usize, guess: Guess },
+    LogIn { name: u8, guess: Guess },
+    Refresh { pick: usize, age: u32 },
+    End { pick: usize },
     InstallKey,
     MailSent,
+}
+
+/// What happens next.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Action {
+    /// A node proposes a command.
+    Ask(Ask),
     /// Time passes.
-    Wait {
-        seconds: u64,
-    },
+    Wait { seconds: u64 },
     /// A proposal that was held back arrives.
-    Deliver {
-        pick: usize,
-    },
+    Deliver { pick: usize },
     /// A proposal that was made before arrives once more, byte for byte.
-    Repeat {
-        pick: usize,
-    },
+    Repeat { pick: usize },
     /// Another node proposes a recent request again, stamped by its own clock.
-    Retry {
-        pick: usize,
-    },
+    Retry { pick: usize },
     /// The proposer of a stale entry proposes the same evidence with a new `auth_seq`.
-    Rebase {
-        pick: usize,
-    },
+    Rebase { pick: usize },
 }
 
 /// One step of a run.
@@ -104,18 +79,21 @@ pub(crate) fn runs(steps_max: usize) -> impl Strategy<Value = Vec<Step>> {
     let seconds = prop::sample::select(vec![
         1, 2, 9, 10, 11, 20, 29, 30, 31, 60, 61, 121, 300, 601, 7200, 90_000,
     ]);
+    let ask = prop_oneof![
+        1 => (0..6_u8, 0..6_u8).prop_map(|(name, email)| Ask::Register { name, email }),
+        9 => name().prop_map(|name| Ask::WrongPassword { name }),
+        4 => name().prop_map(|name| Ask::UnknownName { name }),
+        2 => name().prop_map(|name| Ask::Enrol { name }),
+        4 => name().prop_map(|name| Ask::Start { name }),
+        12 => (0..3_usize, guess()).prop_map(|(pick, guess)| Ask::Verify { pick, guess }),
+        6 => (name(), guess()).prop_map(|(name, guess)| Ask::LogIn { name, guess }),
+        6 => (0..4_usize, 0..3_u32).prop_map(|(pick, age)| Ask::Refresh { pick, age }),
+        1 => pick().prop_map(|pick| Ask::End { pick }),
+        1 => Just(Ask::InstallKey),
+        1 => Just(Ask::MailSent),
+    ];
     let action = prop_oneof![
-        1 => (0..6_u8, 0..6_u8).prop_map(|(name, email)| Action::Register { name, email }),
-        9 => name().prop_map(|name| Action::WrongPassword { name }),
-        4 => name().prop_map(|name| Action::UnknownName { name }),
-        2 => name().prop_map(|name| Action::Enrol { name }),
-        4 => name().prop_map(|name| Action::Start { name }),
-        12 => (0..3_usize, guess()).prop_map(|(pick, guess)| Action::Verify { pick, guess }),
-        6 => (name(), guess()).prop_map(|(name, guess)| Action::LogIn { name, guess }),
-        6 => (0..4_usize, 0..3_u32).prop_map(|(pick, age)| Action::Refresh { pick, age }),
-        1 => pick().prop_map(|pick| Action::End { pick }),
-        1 => Just(Action::InstallKey),
-        1 => Just(Action::MailSent),
+        47 => ask.prop_map(Action::Ask),
         4 => seconds.prop_map(|seconds| Action::Wait { seconds }),
         5 => pick().prop_map(|pick| Action::Deliver { pick }),
         5 => pick().prop_map(|pick| Action::Repeat { pick }),

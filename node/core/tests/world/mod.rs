@@ -3,7 +3,7 @@
 
 mod actions;
 
-pub(crate) use actions::{Action, Guess, Step, prompt, runs};
+pub(crate) use actions::{Action, Ask, Guess, Step, prompt, runs};
 
 use actions::NODES;
 use auth_core::apply::apply;
@@ -32,6 +32,9 @@ pub(crate) fn sound(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Res
 
 /// What each node's clock is off by, in seconds.
 const SKEWS: [i64; NODES] = [0, 4, -3];
+
+/// Life of every session.
+const SESSION_SECONDS: u64 = 86_400;
 
 /// How long after its first proposal a request is proposed again with a new time, at most.
 const RETRIED_FOR_SECONDS: u64 = 60;
@@ -81,14 +84,14 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
             sessions: Vec::new(),
         };
         for name in 0..3 {
-            world.step(prompt(Action::Register { name, email: name }))?;
+            world.step(prompt(Action::Ask(Ask::Register { name, email: name })))?;
         }
         for name in 0..2 {
-            world.step(prompt(Action::Enrol { name }))?;
-            world.step(prompt(Action::LogIn {
+            world.step(prompt(Action::Ask(Ask::Enrol { name })))?;
+            world.step(prompt(Action::Ask(Ask::LogIn {
                 name,
                 guess: Guess::Code(1),
-            }))?;
+            })))?;
         }
         world.step(prompt(Action::Wait {
             seconds: 2 * TOTP_STEP_SECONDS,
@@ -131,7 +134,7 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
             Action::Deliver { .. } | Action::Repeat { .. } | Action::Retry { .. } | Action::Rebase { .. } => {
                 return Ok(());
             }
-            action => match self.command(node, action) {
+            Action::Ask(ask) => match self.command(node, ask) {
                 Some(command) => self.propose(node, command),
                 None => return Ok(()),
             },
@@ -244,9 +247,9 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
         Some(CodeEvidence { factor, matched_step })
     }
 
-    fn command(&mut self, node: usize, action: Action) -> Option<Command> {
-        Some(match action {
-            Action::Register { name, email } => Command::RegisterAccount(RegisterAccount {
+    fn command(&mut self, node: usize, ask: Ask) -> Option<Command> {
+        Some(match ask {
+            Ask::Register { name, email } => Command::RegisterAccount(RegisterAccount {
                 account: AccountId(self.draw()),
                 username: username(name),
                 username_key: username(name),
@@ -254,7 +257,7 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
                 email_key: format!("{email}@example.org"),
                 password: Sealed(vec![name]),
             }),
-            Action::WrongPassword { name } => {
+            Ask::WrongPassword { name } => {
                 let account = self.account(name)?;
                 let subject = Subject::Account {
                     account,
@@ -262,12 +265,12 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
                 };
                 Command::RefuseLogin(RefuseLogin { subject })
             }
-            Action::UnknownName { name } => Command::RefuseLogin(RefuseLogin {
+            Ask::UnknownName { name } => Command::RefuseLogin(RefuseLogin {
                 subject: Subject::UnknownName {
                     name: NameMac([name; 16]),
                 },
             }),
-            Action::Enrol { name } => {
+            Ask::Enrol { name } => {
                 let account = self.account(name)?;
                 let (base_seq, factor) = (self.base_seq(node, account), FactorId(self.draw()));
                 Command::EnrolTotp(EnrolTotp {
@@ -278,7 +281,7 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
                     label: "phone".into(),
                 })
             }
-            Action::Start { name } => {
+            Ask::Start { name } => {
                 let account = self.account(name)?;
                 let (base_seq, challenge) = (self.base_seq(node, account), ChallengeId(self.draw()));
                 Command::StartLogin(StartLogin {
@@ -287,58 +290,55 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
                     challenge,
                 })
             }
-            Action::Verify { pick, guess } => {
-                let challenge = from_the_end(&self.challenges, pick)?;
-                let account = query::challenge(&self.views[node], challenge).unwrap()?.account;
-                let code = self.evidence(node, account, guess)?;
-                let (base_seq, session) = (self.base_seq(node, account), SessionId(self.draw()));
-                Command::VerifyFactor(VerifyFactor {
-                    challenge,
-                    base_seq,
-                    code,
-                    session,
-                    session_seconds: 86_400,
-                })
-            }
-            Action::LogIn { name, guess } => {
-                let account = self.account(name)?;
-                let code = self.evidence(node, account, guess);
-                let (base_seq, session) = (self.base_seq(node, account), SessionId(self.draw()));
-                Command::LogIn(LogIn {
-                    account,
-                    base_seq,
-                    code,
-                    session,
-                    session_seconds: 86_400,
-                })
-            }
-            Action::Refresh { pick, age } => {
+            Ask::Verify { pick, guess } => self.verify(node, pick, guess)?,
+            Ask::LogIn { name, guess } => self.log_in(node, name, guess)?,
+            Ask::Refresh { pick, age } => {
                 let (session, newest) = from_the_end(&self.sessions, pick)?;
                 Command::RefreshSession(RefreshSession {
                     session,
                     generation: newest.saturating_sub(age),
                 })
             }
-            Action::End { pick } => Command::EndSession(EndSession {
+            Ask::End { pick } => Command::EndSession(EndSession {
                 session: from_the_end(&self.sessions, pick)?.0,
             }),
-            Action::InstallKey => Command::InstallSigningKey(InstallSigningKey {
+            Ask::InstallKey => Command::InstallSigningKey(InstallSigningKey {
                 kid: format!("{:02x}", self.draw()[15]),
                 algorithm: "RS256".into(),
                 public_der: vec![1],
                 private: Sealed(vec![2]),
             }),
-            Action::MailSent => Command::MarkMailSent(MarkMailSent {
+            Ask::MailSent => Command::MarkMailSent(MarkMailSent {
                 key: query::outbox(&self.views[node], 1).unwrap().first()?.key,
             }),
-            Action::Wait { .. }
-            | Action::Deliver { .. }
-            | Action::Repeat { .. }
-            | Action::Retry { .. }
-            | Action::Rebase { .. } => {
-                return None;
-            }
         })
+    }
+
+    fn verify(&mut self, node: usize, pick: usize, guess: Guess) -> Option<Command> {
+        let challenge = from_the_end(&self.challenges, pick)?;
+        let account = query::challenge(&self.views[node], challenge).unwrap()?.account;
+        let code = self.evidence(node, account, guess)?;
+        let (base_seq, session) = (self.base_seq(node, account), SessionId(self.draw()));
+        Some(Command::VerifyFactor(VerifyFactor {
+            challenge,
+            base_seq,
+            code,
+            session,
+            session_seconds: SESSION_SECONDS,
+        }))
+    }
+
+    fn log_in(&mut self, node: usize, name: u8, guess: Guess) -> Option<Command> {
+        let account = self.account(name)?;
+        let code = self.evidence(node, account, guess);
+        let (base_seq, session) = (self.base_seq(node, account), SessionId(self.draw()));
+        Some(Command::LogIn(LogIn {
+            account,
+            base_seq,
+            code,
+            session,
+            session_seconds: SESSION_SECONDS,
+        }))
     }
 }
 
