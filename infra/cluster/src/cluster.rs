@@ -42,11 +42,11 @@ impl Default for Options {
     }
 }
 
-/// A running cluster. Dropping it kills every process and deletes the folder.
+/// A running cluster. Dropping it kills every process and deletes the folder; after a failed test the folder stays.
 pub struct Cluster {
     supervisor: Arc<Supervisor>,
     watcher: JoinHandle<()>,
-    _dir: TempDir,
+    dir: Option<TempDir>,
 }
 
 impl Cluster {
@@ -66,7 +66,7 @@ impl Cluster {
         Ok(Self {
             supervisor,
             watcher,
-            _dir: dir,
+            dir: Some(dir),
         })
     }
 
@@ -180,6 +180,11 @@ impl Drop for Cluster {
                     crate::process::signal(pid, nix::sys::signal::Signal::SIGKILL);
                 }
             }
+        }
+        if let Some(dir) = self.dir.take()
+            && std::thread::panicking()
+        {
+            eprintln!("the cluster's logs and data stay in {}", dir.keep().display());
         }
     }
 }

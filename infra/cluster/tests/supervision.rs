@@ -1,5 +1,6 @@
 //! The supervisor with members that are shell scripts: what it does to processes, and what it writes about them.
 //! The test itself answers on the members' operations ports.
+#![cfg(test)]
 
 use cluster_harness::binaries::Binaries;
 use cluster_harness::cluster::{Options, prepare_temporary};

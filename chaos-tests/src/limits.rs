@@ -1,0 +1,18 @@
+//! Bounds that the tests hold the cluster to, and bounds of the tests themselves.
+
+use std::time::Duration;
+
+/// A request without an answer for this long counts as failed.
+pub const REQUEST_SECONDS_MAX: u64 = 12;
+/// Longest pause between two logins that succeed while one member dies.
+pub const GAP_MAX: Duration = Duration::from_secs(3);
+/// How long a cluster may take to serve again after a majority is back.
+pub const RECOVERY_MAX: Duration = Duration::from_secs(30);
+/// How long a process that refuses its configuration may take to say so.
+pub const REFUSAL_MAX: Duration = Duration::from_secs(15);
+/// Accounts that are made at the same time.
+pub const ENROL_PARALLEL_MAX: usize = 6;
+/// Pause between two looks at a condition.
+pub const POLL: Duration = Duration::from_millis(50);
+/// Lines of a source file.
+pub const FILE_LINES_MAX: usize = 400;

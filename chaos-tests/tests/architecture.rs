@@ -1,0 +1,181 @@
+//! The project keeps its shape: arrows between packages, third parties behind one door, short and finished files.
+#![cfg(test)]
+
+use chaos_tests::architecture::packages::{forbidden_arrows, foreign_doors, foreign_folders, metadata, top_folders};
+use chaos_tests::architecture::sources::{self, Rule, Source};
+use serde_json::{Value, json};
+
+fn none(broken: &[String]) {
+    assert!(
+        broken.is_empty(),
+        "{} rules are broken:\n  {}",
+        broken.len(),
+        broken.join("\n  ")
+    );
+}
+
+#[test]
+fn packages_depend_only_along_the_arrows() {
+    none(&forbidden_arrows(&metadata().unwrap()));
+}
+
+#[test]
+fn third_parties_stay_behind_their_doors() {
+    none(&foreign_doors(&metadata().unwrap()));
+}
+
+#[test]
+fn there_is_no_seventh_folder() {
+    none(&foreign_folders(&top_folders().unwrap()));
+}
+
+#[test]
+fn sources_keep_the_rules() {
+    let sources = sources::all().unwrap();
+    assert!(sources.len() > 50, "the project's files are found");
+    none(&sources::broken(&sources));
+}
+
+fn project(package: &str, dependencies: &[&str]) -> Value {
+    let of = |name: &str, dependencies: &[&str]| {
+        let dependencies: Vec<Value> = dependencies.iter().map(|d| json!({"name": d})).collect();
+        json!({"name": name, "dependencies": dependencies})
+    };
+    json!({"packages": [of(package, dependencies), of("auth-core", &[]), of("raft-store", &[])]})
+}
+
+#[test]
+fn a_forbidden_arrow_is_named() {
+    none(&forbidden_arrows(&project(
+        "node",
+        &["auth-core", "raft-store", "tokio"],
+    )));
+    let broken = forbidden_arrows(&project("lb", &["auth-core"]));
+    assert_eq!(broken, ["lb depends on auth-core: it may depend on auth-api"]);
+    assert!(forbidden_arrows(&project("seventh", &[]))[0].contains("do not know"));
+}
+
+#[test]
+fn a_third_party_outside_of_its_door_is_named() {
+    none(&foreign_doors(&project("raft-store", &["sled", "openraft"])));
+    none(&foreign_doors(&project("lb", &["pingora", "tokio"])));
+    assert!(foreign_doors(&project("node", &["sled"]))[0].contains("stays behind raft-store"));
+    assert!(foreign_doors(&project("node", &["pingora-core"]))[0].contains("stays behind lb"));
+    assert!(foreign_doors(&project("auth-core", &["tokio"]))[0].contains("no I/O"));
+}
+
+#[test]
+fn a_seventh_folder_is_named() {
+    let names = ["lb", ".git", "target", "utils"].map(str::to_owned);
+    let broken = foreign_folders(&names);
+    assert_eq!(broken.len(), 1);
+    assert!(broken[0].starts_with("utils/"), "{broken:?}");
+}
+
+/// The rule accepts the first file and refuses the second.
+fn bites(rule: Rule, good: (&str, &str), bad: (&str, &str)) {
+    let source = |(path, text): (&str, &str)| Source {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
+    assert_eq!(rule(&source(good)), None);
+    assert!(rule(&source(bad)).is_some(), "{bad:?}");
+}
+
+#[test]
+fn the_clock_rule_bites() {
+    let rule = sources::clock_of_node;
+    bites(
+        rule,
+        ("node/src/clock.rs", "SystemTime::now()"),
+        ("node/src/service/a.rs", "let t = SystemTime::now();"),
+    );
+    bites(
+        rule,
+        ("lb/src/pool.rs", "Instant::now()"),
+        ("node/src/http/mod.rs", "let t = Instant::now();"),
+    );
+    let tokios = "use tokio::time::Instant;\nInstant::now();";
+    bites(
+        rule,
+        ("node/src/a.rs", tokios),
+        ("node/src/a.rs", "use std::time::Instant;\nInstant::now();"),
+    );
+}
+
+#[test]
+fn the_core_rule_bites() {
+    let rule = sources::core_is_pure;
+    bites(
+        rule,
+        ("node/src/a.rs", "use tokio::fs;"),
+        ("node/core/src/a.rs", "use tokio::fs;"),
+    );
+    bites(
+        rule,
+        ("node/core/src/a.rs", "// std::time::Instant"),
+        ("node/core/src/a.rs", "use std::time::Instant;"),
+    );
+}
+
+#[test]
+fn the_door_rule_bites() {
+    let rule = sources::doors;
+    bites(
+        rule,
+        ("raft-store/src/a.rs", "use sled::Db;"),
+        ("node/src/a.rs", "use sled::Db;"),
+    );
+    bites(
+        rule,
+        ("node/src/email/smtp.rs", "use lettre::Message;"),
+        ("node/src/service/a.rs", "use lettre::Message;"),
+    );
+}
+
+#[test]
+fn the_randomness_rule_bites() {
+    let rule = sources::randomness;
+    bites(
+        rule,
+        ("lb/src/entropy.rs", "use rand::rngs::SysRng;"),
+        ("lb/src/pool.rs", "use rand::rngs::SysRng;"),
+    );
+    bites(rule, ("lb/src/a.rs", "operand::x"), ("lb/src/a.rs", "rand::random()"));
+}
+
+#[test]
+fn the_length_rule_bites() {
+    let (short, long) = ("x\n".repeat(400), "x\n".repeat(401));
+    bites(sources::length, ("lb/src/a.rs", &short), ("lb/src/a.rs", &long));
+}
+
+#[test]
+fn the_opening_rule_bites() {
+    bites(
+        sources::opening,
+        ("lb/src/a.rs", "//! Why.\nuse x;"),
+        ("lb/src/a.rs", "use x;\n//! Late."),
+    );
+}
+
+#[test]
+fn the_rule_about_unfinished_work_bites() {
+    for word in [
+        concat!("// TO", "DO later"),
+        concat!("to", "do!()"),
+        concat!("unimplemen", "ted!()"),
+        concat!("// FIX", "ME"),
+    ] {
+        bites(sources::unfinished, ("lb/src/a.rs", "// done"), ("lb/src/a.rs", word));
+    }
+}
+
+#[test]
+fn the_rule_about_switched_off_tests_bites() {
+    bites(
+        sources::ignored_tests,
+        ("lb/src/a.rs", "#[test]"),
+        ("lb/src/a.rs", concat!("#[ign", "ore = \"slow\"]")),
+    );
+}
