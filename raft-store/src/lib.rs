@@ -26,6 +26,8 @@ mod record;
 mod shutdown;
 mod state;
 mod status;
+#[cfg(test)]
+mod storage_tests;
 mod store;
 mod types;
 mod watchers;

@@ -14,7 +14,7 @@ pub const VALUE_BYTES_MAX: usize = 256 * 1024;
 pub const KEY_BYTES_MAX: usize = 512;
 
 /// Tables from here on belong to the store itself.
-pub const TABLE_RESERVED_FIRST: u8 = 0xF0;
+pub(crate) const TABLE_RESERVED_FIRST: u8 = 0xF0;
 
 /// Largest value handed to sled in one record. Above about 7.5 KiB a page can outgrow a segment, and sled then writes
 /// it to a separate file without any fsync.

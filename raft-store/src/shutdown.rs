@@ -14,7 +14,9 @@ pub(crate) async fn shutdown(store: &Inner, within: Duration) -> Result<(), Faul
         return store.fault.get().map_or(Ok(()), Err);
     }
     let until = Instant::now() + within;
-    hand_over(store, until).await;
+    if !within.is_zero() {
+        hand_over(store, until).await;
+    }
     if let Err(error) = store.raft.shutdown().await {
         tracing::warn!(%error, "consensus did not end in order");
     }

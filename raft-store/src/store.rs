@@ -113,8 +113,8 @@ impl Store {
             .snapshot(self.inner.log.len(), memtable_rows, self.inner.proposer.in_flight())
     }
 
-    /// Stops in order: hands leadership to another member (no longer than `within`), stops consensus, flushes, closes
-    /// the data folder. Further calls do nothing.
+    /// Stops in order: hands leadership to another member (no longer than `within`, not at all if that is zero), stops
+    /// consensus, flushes, closes the data folder. Further calls do nothing.
     ///
     /// # Errors
     /// The fault that had occurred before, or while closing.

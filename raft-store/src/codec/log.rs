@@ -239,7 +239,7 @@ mod tests {
         encoder.snapshot_meta(&SnapshotMeta::default());
         assert_eq!(
             hex(&encoder.finish()),
-            "0000000000000009000000000000000301000000000000000000".to_owned() + ""
+            "0000000000000009".to_owned() + "0000000000000003" + "01" + "00" + "00" + "00000000" + "00000000"
         );
     }
 

@@ -17,7 +17,7 @@ use super::level::Level;
 use super::{SnapshotData, StateStore, redo};
 use crate::disk;
 use crate::limits::CHECKPOINT_WAIT_MAX;
-use crate::types::Types;
+use crate::types::{SnapshotMeta, Types};
 
 /// What one checkpoint writes.
 #[derive(Clone)]
@@ -47,10 +47,9 @@ impl RaftSnapshotBuilder<Types> for Checkpointer {
                 .map_err(io::Error::other)?
                 .inspect_err(|error| self.state.fault().storage(error))?;
         }
-        let (meta, view) = self
-            .state
-            .current_snapshot()
-            .ok_or_else(|| io::Error::other("there is nothing to take a snapshot of"))?;
+        // Tables that no entry has touched are a snapshot of nothing.
+        let current = self.state.current_snapshot();
+        let (meta, view) = current.unwrap_or_else(|| (SnapshotMeta::default(), self.state.view()));
         Ok(Snapshot {
             meta,
             snapshot: SnapshotData::View(view),
@@ -86,4 +85,30 @@ fn write(state: &StateStore, frozen: &Frozen) -> io::Result<()> {
         .store(disk::usage(&frozen.base.folder().join("base")).0, Relaxed);
     tracing::info!(seen, rows = changes.len(), ?took, "checkpoint written");
     Ok(())
+}
+
+#[cfg(test)]
+impl StateStore {
+    /// What a kill leaves of a checkpoint after so many of its rows; with all of them, the mark is there as well.
+    pub(crate) fn interrupted_checkpoint(&self, rows: usize) {
+        let Some(frozen) = self.freeze() else {
+            return;
+        };
+        let newest = |(row, versions): (&bytes::Bytes, &Vec<super::level::Version>)| {
+            versions.last().map(|newest| (row.clone(), newest.value.clone()))
+        };
+        let changes: redo::Changes = frozen.level.read().iter().filter_map(newest).collect();
+        redo::write(frozen.base.folder(), &frozen.mark, &changes).unwrap();
+        for (row, value) in changes.iter().take(rows) {
+            frozen.base.write(row, value.as_deref()).unwrap();
+        }
+        if rows >= changes.len() {
+            frozen.base.set_mark(&frozen.mark).unwrap();
+        }
+        frozen.base.flush().unwrap();
+    }
+
+    pub(crate) fn expire_views_below(&self, seen: u64) {
+        self.registry().drain_below(seen, std::time::Duration::from_millis(1));
+    }
 }
