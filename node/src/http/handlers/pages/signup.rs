@@ -73,10 +73,24 @@ pub(super) async fn submit(
     refusal.dress(page(&app, &headers, refusal.status, filled))
 }
 
-/// The errors by field, the taken name as one of them.
+/// The errors by field as sentences, the taken name and different passwords among them.
 fn field_errors(error: ServiceError) -> Vec<FieldError> {
+    let text = &texts().signup;
+    let sentence = |error: FieldError| {
+        let label = match error.field {
+            "username" => text.username,
+            "email" => text.email,
+            "password" => text.password,
+            // Written on this page, as a sentence.
+            _ => return error,
+        };
+        FieldError {
+            field: error.field,
+            message: format!("{label} {}.", error.message),
+        }
+    };
     match error {
-        ServiceError::Invalid(fields) => fields,
+        ServiceError::Invalid(fields) => fields.into_iter().map(sentence).collect(),
         ServiceError::Denied(Denial::UsernameTaken {}) => {
             vec![FieldError {
                 field: "username",

@@ -1,7 +1,6 @@
 //! The whole way: sign up, log in, connect an app, welcome, log out, and back in with a code.
 
 use super::*;
-use crate::clock;
 use auth_core::limits::TOTP_STEP_SECONDS;
 
 /// The code of a key at a time step, as an app on a phone computes it.
@@ -22,7 +21,7 @@ fn typed(code: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_signs_up_connects_an_app_and_logs_in_twice() {
-    let (app, _guard) = app().await;
+    let (app, node) = app().await;
     let mut browser = Browser::new(&app);
     browser.get("/").await.shows(StatusCode::OK, "href=\"/signup\"");
     // Codes of this step and the next are good for as long as the test may take; each only once.
@@ -77,11 +76,12 @@ async fn a_user_signs_up_connects_an_app_and_logs_in_twice() {
         .await
         .is_sent_to("/welcome");
     browser.get("/welcome").await.shows(StatusCode::OK, "Congratulations");
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn se_6_session_cookies_have_every_attribute_and_forms_change_at_login() {
-    let (app, _guard) = app().await;
+    let (app, node) = app().await;
     let mut browser = Browser::new(&app);
     let secret = sign_up_and_enrol(&mut browser, "maria").await;
     let step = clock::now().seconds() / TOTP_STEP_SECONDS;
@@ -106,11 +106,12 @@ async fn se_6_session_cookies_have_every_attribute_and_forms_change_at_login() {
         browser.jar["__Host-form"], before,
         "forms of before the login are worth nothing after it"
     );
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_with_an_unknown_name_and_one_with_a_wrong_password_look_alike() {
-    let (app, _guard) = app().await;
+    let (app, node) = app().await;
     let mut browser = Browser::new(&app);
     sign_up_and_enrol(&mut browser, "maria").await;
     let mut pages = Vec::new();
@@ -124,14 +125,15 @@ async fn a_login_with_an_unknown_name_and_one_with_a_wrong_password_look_alike()
         pages.push(page.body.replace(&page.token(), "").replace(name, ""));
     }
     assert_eq!(pages[0], pages[1]);
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn th_2_a_wait_is_told_when_too_many_codes_were_wrong() {
-    let (app, _guard) = app().await;
+    let (app, node) = app().await;
     let mut browser = Browser::new(&app);
     sign_up_and_enrol(&mut browser, "maria").await;
-    for _ in 0..auth_core::limits::CHALLENGE_ANSWERS_MAX {
+    for _ in 1..auth_core::limits::CHALLENGE_ANSWERS_MAX {
         let page = browser.fill("/login/enrol", &[("code", "wrong")]).await;
         page.shows(StatusCode::UNAUTHORIZED, "Invalid code");
         assert!(
@@ -139,16 +141,21 @@ async fn th_2_a_wait_is_told_when_too_many_codes_were_wrong() {
             "the key can still be scanned"
         );
     }
+    browser
+        .fill("/login/enrol", &[("code", "wrong")])
+        .await
+        .is_sent_to("/login?notice=login_expired");
     let blocked = browser
         .fill("/login", &[("username", "maria"), ("password", PASSWORD)])
         .await;
     blocked.shows(StatusCode::TOO_MANY_REQUESTS, "Too many attempts. Try again in");
     assert!(blocked.headers.contains_key("retry-after"));
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_challenge_that_is_gone_leads_back_to_the_login() {
-    let (app, _guard) = app().await;
+    let (app, node) = app().await;
     let mut browser = Browser::new(&app);
     for path in ["/login/verify", "/login/enrol", "/welcome"] {
         browser.get(path).await.is_sent_to("/login");
@@ -174,11 +181,12 @@ async fn a_challenge_that_is_gone_leads_back_to_the_login() {
         .get("/login?notice=login_expired")
         .await
         .shows(StatusCode::OK, "Please start again.");
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_with_a_new_account_is_told_at_its_field() {
-    let (app, _guard) = app().await;
+    let (app, node) = app().await;
     let mut browser = Browser::new(&app);
     sign_up_and_enrol(&mut browser, "maria").await;
     let fields = |username, email, password, again| {
@@ -201,7 +209,8 @@ async fn what_is_wrong_with_a_new_account_is_told_at_its_field() {
     let bad = browser
         .fill("/signup", &fields("", "no address", "short", "short"))
         .await;
-    for field in ["username", "email", "password"] {
+    bad.shows(StatusCode::BAD_REQUEST, "User name must not be empty.");
+    for field in ["username", "email"] {
         bad.shows(StatusCode::BAD_REQUEST, &format!("id=\"{field}-error\""));
         assert!(
             bad.body.contains(&format!("aria-describedby=\"{field}")),
@@ -209,7 +218,11 @@ async fn what_is_wrong_with_a_new_account_is_told_at_its_field() {
             bad.body
         );
     }
-    for page in [taken, differ, bad] {
+    let short = browser
+        .fill("/signup", &fields("ana", "a@example.org", "short", "short"))
+        .await;
+    short.shows(StatusCode::BAD_REQUEST, "Password must have at least 8 characters.");
+    for page in [taken, differ, bad, short] {
         assert!(
             page.body.contains("role=\"alert\" tabindex=\"-1\" autofocus"),
             "{}",
@@ -223,4 +236,5 @@ async fn what_is_wrong_with_a_new_account_is_told_at_its_field() {
             );
         }
     }
+    node.stop().await;
 }

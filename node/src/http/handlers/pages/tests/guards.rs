@@ -12,7 +12,7 @@ fn concrete(path: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn se_8_every_route_and_every_error_has_the_headers() {
-    let (app, _guard) = app().await;
+    let (app, node) = app().await;
     let mut browser = Browser::new(&app);
     let mut requests = vec![
         ("GET", "/nothing/here".to_owned()),
@@ -39,11 +39,12 @@ async fn se_8_every_route_and_every_error_has_the_headers() {
         }
         browser.jar.clear();
     }
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn general_errors_are_pages_for_browsers_and_json_for_programs() {
-    let (app, _guard) = app().await;
+    let (app, node) = app().await;
     let mut browser = Browser::new(&app);
     for (method, path, status) in [
         ("GET", "/nothing", 404),
@@ -58,11 +59,12 @@ async fn general_errors_are_pages_for_browsers_and_json_for_programs() {
             assert_eq!(shown.headers.contains_key("allow"), status == 405, "{method} {path}");
         }
     }
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn se_7_a_form_is_taken_from_our_own_pages_only() {
-    let (app, _guard) = app().await;
+    let (app, node) = app().await;
     let forms = table()
         .into_iter()
         .filter(|route| route.method == Method::POST && !route.path.starts_with("/api"));
@@ -98,11 +100,12 @@ async fn se_7_a_form_is_taken_from_our_own_pages_only() {
         let shown = browser.send(form(path, &good, &own)).await;
         assert_eq!(shown.status, StatusCode::FORBIDDEN, "without the cookie on {path}");
     }
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_is_no_form_is_refused() {
-    let (app, _guard) = app().await;
+    let (app, node) = app().await;
     let mut browser = Browser::new(&app);
     browser.get("/login").await;
     for (kind, body, status) in [
@@ -122,11 +125,12 @@ async fn a_body_that_is_no_form_is_refused() {
         let shown = browser.send(request.body(Body::from(body)).unwrap()).await;
         assert_eq!(shown.status, status, "{kind}");
     }
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn names_are_escaped_wherever_they_are_shown() {
-    let (app, _guard) = app().await;
+    let (app, node) = app().await;
     let mut browser = Browser::new(&app);
     let hostile = "\"><script>alert(1)</script>";
     let fields = [
@@ -146,11 +150,12 @@ async fn names_are_escaped_wherever_they_are_shown() {
     ] {
         assert!(!page.body.contains("<script"), "{}", page.body);
     }
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn pw_10_fields_say_what_belongs_in_them() {
-    let (app, _guard) = app().await;
+    let (app, node) = app().await;
     let mut browser = Browser::new(&app);
     let signup = browser.get("/signup").await.body;
     for part in [
@@ -192,11 +197,12 @@ async fn pw_10_fields_say_what_belongs_in_them() {
         enrol.contains("otpauth://totp/") && enrol.contains("role=\"img\""),
         "{enrol}"
     );
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_comes_from_elsewhere_and_the_style_sheet_is_there() {
-    let (app, _guard) = app().await;
+    let (app, node) = app().await;
     let mut browser = Browser::new(&app);
     let home = browser.get("/").await.body;
     assert!(!home.contains("http:") && !home.contains("https:"), "{home}");
@@ -207,4 +213,5 @@ async fn nothing_comes_from_elsewhere_and_the_style_sheet_is_there() {
     let style = browser.get(&STYLE.path).await;
     style.shows(StatusCode::OK, "prefers-color-scheme: dark");
     assert_eq!(style.headers["cache-control"], "public, max-age=31536000, immutable");
+    node.stop().await;
 }

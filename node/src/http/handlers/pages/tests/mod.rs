@@ -3,19 +3,31 @@
 mod flow;
 mod guards;
 
+use crate::clock;
+use crate::hashing::{HashParams, HashPool, HashSettings};
 use crate::http::handlers::pages::assets::STYLE;
-use crate::http::routes::{AppState, router};
+use crate::http::routes::{AppState, HttpConfig, router};
+use crate::replication::Replication;
+use crate::replication::testing::single_node;
+use crate::secrets::KeyRing;
+use crate::service::{Auth, AuthConfig};
+use crate::signing::SigningKeys;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
 use tower::ServiceExt as _;
 
 /// What Chromium sends when a page is opened.
 const ACCEPT_PAGES: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 const ORIGIN: &str = "https://localhost:8443";
+/// Making an RSA key is slow on a busy machine.
+const SIGNING_KEY_WITHIN: Duration = Duration::from_secs(60);
 const PASSWORD: &str = "correct horse battery staple";
 
 /// An answer, read to its end.
@@ -158,6 +170,61 @@ fn form(path: &str, fields: &[(&str, &str)], headers: &[(&str, &str)]) -> Reques
         request = request.header(*name, *value);
     }
     request.body(Body::from(body.join("&"))).unwrap()
+}
+
+/// The node behind the pages; its folder goes when the test ends.
+struct Node {
+    replication: Replication,
+    dir: tempfile::TempDir,
+}
+
+async fn app() -> (AppState, Node) {
+    let dir = tempfile::tempdir().unwrap();
+    let replication = single_node(dir.path()).await;
+    let key_ring = Arc::new(KeyRing::for_tests());
+    let signing = SigningKeys::default();
+    let deadline = clock::monotonic() + SIGNING_KEY_WITHIN;
+    while !signing.ensure(&replication, &key_ring).await.unwrap() {
+        assert!(
+            clock::monotonic() < deadline,
+            "no signing key in {SIGNING_KEY_WITHIN:?}"
+        );
+        tokio::task::yield_now().await;
+    }
+    let settings = HashSettings {
+        threads: NonZeroUsize::MIN,
+        queue_max: 64,
+        params: HashParams::default(),
+    };
+    let config = AuthConfig {
+        issuer: ORIGIN.into(),
+        audience: "tfauth".into(),
+        access_seconds: 3600,
+        refresh_seconds: 86_400,
+    };
+    let pool = HashPool::start(settings).unwrap();
+    let auth = Auth::new(config, replication.clone(), key_ring.clone(), pool, signing);
+    let http = HttpConfig {
+        public_origins: vec![ORIGIN.into()],
+        public_profiles: true,
+        legacy_cookie_names: false,
+    };
+    (
+        AppState {
+            auth,
+            config: Arc::new(http),
+            key_ring,
+        },
+        Node { replication, dir },
+    )
+}
+
+impl Node {
+    /// Closes the store before its folder goes.
+    async fn stop(self) {
+        self.replication.shutdown(Duration::from_secs(5)).await.unwrap();
+        drop(self.dir);
+    }
 }
 
 /// Signs up and opens the page that connects an app.
