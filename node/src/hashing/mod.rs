@@ -10,7 +10,7 @@ mod phc;
 mod pool;
 mod queue;
 
-pub use metrics::HashMetrics;
+pub use metrics::{BUCKETS_US, HashMetrics, Histogram};
 pub use params::{HashParams, HashParamsError};
 pub use pool::{HashPool, HashSettings};
 

@@ -116,7 +116,7 @@ impl KeyRing {
         };
         // The parser's message quotes the line, which may be a secret: only where it is gets told.
         let mut raw: RawRing = toml::from_str(text).map_err(|error| {
-            let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+            let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
             content(format!(
                 "line {line} is not as expected; wanted: active = ID and [[keys]] with id and secret (base64 of {SECRET_BYTES} bytes)"
             ))

@@ -59,13 +59,9 @@ impl Auth {
         let fresh = FreshSeed::draw();
         let request_id = Self::request_id(ctx, VERB, &id.0);
         for _ in 0..=STALE_PROPOSALS_MAX {
-            let view = self.current_view(ctx).await?;
-            let now = effective_now(&view)?;
-            let account = query::account(&view, id)?.ok_or(ServiceError::Denied(Denial::AccountGone {}))?;
-            let factors = query::factors(&view, id)?;
-            if factors.iter().any(Factor::is_bound) || query::answerable(&factors, now).is_some() {
+            let Some(account) = self.account_without_factor(ctx, id).await? else {
                 return Ok(());
-            }
+            };
             let reply = self.propose(ctx, request_id, fresh.command(self, &account)?).await?;
             if matches!(
                 reply,
@@ -78,6 +74,20 @@ impl Auth {
             }
         }
         Err(contended())
+    }
+
+    /// The account, when it has neither a bound factor nor a pending one that can still be confirmed.
+    async fn account_without_factor(
+        &self,
+        ctx: &RequestContext,
+        id: AccountId,
+    ) -> Result<Option<Account>, ServiceError> {
+        let view = self.current_view(ctx).await?;
+        let now = effective_now(&view)?;
+        let account = query::account(&view, id)?.ok_or(ServiceError::Denied(Denial::AccountGone {}))?;
+        let factors = query::factors(&view, id)?;
+        let has_one = factors.iter().any(Factor::is_bound) || query::answerable(&factors, now).is_some();
+        Ok((!has_one).then_some(account))
     }
 }
 

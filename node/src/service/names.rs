@@ -88,14 +88,15 @@ pub(super) fn email(text: &str) -> Result<Email, FieldError> {
     })
 }
 
-/// Checks a new password of an account that can log in only with a second factor (PW-1, PW-2, PW-5).
-pub(super) fn password(
-    field: &'static str,
-    new: &SecretString,
-    name: &Username,
-    email: &Email,
-) -> Result<(), FieldError> {
-    let refused = |message: String| Err(FieldError { field, message });
+/// Checks a new password of an account that can log in only with a second factor (PW-1, PW-2, PW-5). Name and address
+/// are none when they are refused themselves: then everything that is wrong can be told at once.
+pub(super) fn password(new: &SecretString, name: Option<&Username>, email: Option<&Email>) -> Result<(), FieldError> {
+    let refused = |message: String| {
+        Err(FieldError {
+            field: "password",
+            message,
+        })
+    };
     let text = new.expose_secret();
     let characters = text.chars().count();
     if characters < PASSWORD_CHARS_MIN {
@@ -107,14 +108,20 @@ pub(super) fn password(
         ));
     }
     let folded = Zeroizing::new(username_key(text));
-    let local = email.key.split('@').next().unwrap_or_default();
+    let address = email.map(|email| email.key.as_str());
     let context = [
-        (name.key.as_str(), "the user name"),
-        (email.key.as_str(), "the mail address"),
-        (local, "the mail address's first part"),
-        (SERVICE_NAME, "the name of this service"),
+        (name.map(|name| name.key.as_str()), "the user name"),
+        (address, "the mail address"),
+        (
+            address.and_then(|address| address.split('@').next()),
+            "the mail address's first part",
+        ),
+        (Some(SERVICE_NAME), "the name of this service"),
     ];
-    match context.into_iter().find(|(word, _)| username_key(word) == *folded) {
+    match context
+        .into_iter()
+        .find(|(word, _)| word.is_some_and(|word| username_key(word) == *folded))
+    {
         Some((_, what)) => refused(format!("must not be {what}")),
         None => Ok(()),
     }
@@ -127,7 +134,7 @@ mod tests {
     fn check(password_text: &str) -> Result<(), FieldError> {
         let name = username("Alexandra").ok().unwrap();
         let address = email("Contact.Me@Example.org").ok().unwrap();
-        password("password", &SecretString::from(password_text), &name, &address)
+        password(&SecretString::from(password_text), Some(&name), Some(&address))
     }
 
     #[test]

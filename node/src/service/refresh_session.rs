@@ -1,7 +1,8 @@
 //! `refresh_session`: the next pair of tokens. Rotation, grace and reuse are the core's matter (RT-1, RT-2).
 
 use super::error::refusal;
-use super::{Auth, IssuedTokens, ServiceError, effective_now};
+use super::{Auth, IssuedTokens, ServiceError};
+use crate::clock;
 use crate::http::context::RequestContext;
 use auth_core::command::{Command, RefreshSession};
 use auth_core::reply::Reply;
@@ -18,10 +19,9 @@ impl Auth {
     ) -> Result<IssuedTokens, ServiceError> {
         self.require_signing_key()?;
         let inner = &self.inner;
-        let now = effective_now(&inner.replication.view())?;
         let shown = inner
             .verifier
-            .refresh(&inner.signing, refresh_token, now)
+            .refresh(&inner.signing, refresh_token, clock::now())
             .map_err(super::token_refused)?;
         // Session and generation are part of the id: a retry shows the same token and gets the same reply.
         let subject = [shown.session.0.as_slice(), &shown.generation.to_be_bytes()].concat();

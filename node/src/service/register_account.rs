@@ -1,7 +1,8 @@
 //! `register_account`: a new account, without a factor yet.
 
 use super::error::refusal;
-use super::{Auth, NewAccount, RegisteredAccount, ServiceError, names};
+use super::names::{self, Email, Username};
+use super::{Auth, NewAccount, RegisteredAccount, ServiceError};
 use crate::entropy;
 use crate::http::context::RequestContext;
 use crate::secrets::Purpose;
@@ -21,16 +22,7 @@ impl Auth {
         ctx: &RequestContext,
         new: NewAccount,
     ) -> Result<RegisteredAccount, ServiceError> {
-        let (name, email) = match (names::username(&new.username), names::email(&new.email)) {
-            (Ok(name), Ok(email)) => (name, email),
-            (name, email) => {
-                return Err(ServiceError::Invalid(
-                    name.err().into_iter().chain(email.err()).collect(),
-                ));
-            }
-        };
-        names::password("password", &new.password, &name, &email)
-            .map_err(|field| ServiceError::Invalid(vec![field]))?;
+        let (name, email) = checked(&new)?;
         let account = AccountId(Builder::from_random_bytes(entropy::bytes()).into_uuid().into_bytes());
         let phc = self.inner.hashing.hash(&new.password, ctx.deadline).await?;
         let password = self
@@ -57,5 +49,18 @@ impl Auth {
             username: name.shown,
             email: email.shown,
         })
+    }
+}
+
+/// Everything that is wrong with the input, or its checked form.
+fn checked(new: &NewAccount) -> Result<(Username, Email), ServiceError> {
+    let (name, email) = (names::username(&new.username), names::email(&new.email));
+    let password = names::password(&new.password, name.as_ref().ok(), email.as_ref().ok());
+    match (name, email, password) {
+        (Ok(name), Ok(email), Ok(())) => Ok((name, email)),
+        (name, email, password) => {
+            let fields = [name.err(), email.err(), password.err()];
+            Err(ServiceError::Invalid(fields.into_iter().flatten().collect()))
+        }
     }
 }

@@ -15,14 +15,14 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// A body whose fields are all strings, as those of the dialects are.
-pub(super) trait StringFields: DeserializeOwned {
+pub trait StringFields: DeserializeOwned {
     /// Names of the fields.
     const NAMES: &'static [&'static str];
 }
 
 /// A JSON object from a request. What is wrong with it is told by the name of the field, never with a value: it may be a
 /// password.
-pub(super) struct JsonBody<T>(pub(super) T);
+pub struct JsonBody<T>(pub T);
 
 impl<T: StringFields, S: Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Refused;
