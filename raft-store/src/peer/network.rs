@@ -146,7 +146,7 @@ impl RaftNetworkV2<Types> for Client {
     /// Sends appends without waiting for the answers of earlier ones, in order.
     fn stream_append<'s, S>(
         &'s mut self,
-        input: S,
+        mut input: S,
         option: RPCOption,
     ) -> BoxFuture<'s, Result<BoxStream<'s, Result<StreamAppendResult<Types>, RpcError>>, RpcError>>
     where
@@ -157,6 +157,13 @@ impl RaftNetworkV2<Types> for Client {
         }
         Box::pin(async move {
             let timeout = self.network.append_timeout;
+            // Consensus waits its back-off out inside this stream: a member that is away would be dialled, and its
+            // absence logged, as fast as the processor can, if the stream were not asked before connecting.
+            let Some(first) = input.next().await else {
+                let nothing: BoxStream<'s, _> = Box::pin(stream::empty());
+                return Ok(nothing);
+            };
+            let input = stream::iter([first]).chain(input);
             let link = self.network.links.get(self.target, self.class);
             let connection = tokio::time::timeout(timeout, link.connection()).await;
             let connection = connection.unwrap_or_else(|_| Err(CallError::NotSent("not connected in time".into())));
