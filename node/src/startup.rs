@@ -190,7 +190,8 @@ async fn start(config: Config, prepared: Prepared) -> Result<(Running, Telemetry
         refresh_seconds: config.tokens.refresh_seconds,
     };
     let state = AppState {
-        auth: Auth::new(auth_config, replication.clone(), Arc::clone(&ring), hashing, keys),
+        auth: Auth::new(auth_config, replication.clone(), Arc::clone(&ring), hashing, keys)
+            .with_flood_limit(config.login_per_address_per_minute),
         config: Arc::new(HttpConfig {
             public_origins: config.http.public_origins.clone(),
             public_profiles: config.dialects.public_profiles,

@@ -44,10 +44,22 @@ impl Authority {
     }
 
     pub(crate) fn issue(&self, names: &[&str]) -> Pem {
+        self.issue_with(names, |_| {})
+    }
+
+    pub(crate) fn expired_node_pem(&self, name: &str) -> Pem {
+        self.issue_with(&[NODE_SUFFIX, &node_name(name)], |params| {
+            params.not_before = rcgen::date_time_ymd(2001, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2002, 1, 1);
+        })
+    }
+
+    fn issue_with(&self, names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Pem {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).unwrap();
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         Pem {
             certificate: certificate.pem(),

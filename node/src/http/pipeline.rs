@@ -226,3 +226,7 @@ fn draining() -> Response<Body> {
         .insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }
+
+#[cfg(test)]
+#[path = "pipeline_tests.rs"]
+mod tests;
