@@ -132,7 +132,8 @@ pub enum Denial {
     /// The factor had too many failures and must be bound anew.
     #[n(9)]
     FactorDisabled {},
-    /// The entry took longer to arrive than repeats are remembered.
+    /// The entry was older by the log's clock than [`crate::limits::ENTRY_AGE_SECONDS_MAX`]. It had no effect, and its
+    /// request id is not used up.
     #[n(10)]
     TooOld {},
     /// There is no such account (any more).
