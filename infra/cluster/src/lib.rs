@@ -7,6 +7,7 @@
 pub mod binaries;
 pub mod bring_up;
 pub mod certs;
+mod child_log;
 mod clock;
 pub mod cluster;
 pub mod commands;

@@ -2,18 +2,16 @@
 //! `cluster.json` true. A child that dies stays dead until somebody restarts it: tests want to see that.
 
 use crate::binaries::Binaries;
+use crate::child_log::{self, start_failure};
 use crate::description::Description;
 use crate::error::{Error, Result};
 use crate::layout::Layout;
-use crate::limits::{CHILD_START_SECONDS_MAX, CHILD_STOP_SECONDS_MAX, LOG_TAIL_BYTES_MAX, LOG_TAIL_LINES_MAX, POLL};
+use crate::limits::{CHILD_START_SECONDS_MAX, CHILD_STOP_SECONDS_MAX, POLL};
 use crate::process;
 use crate::status::Prober;
 use nix::sys::signal::Signal;
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom};
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -295,7 +293,7 @@ impl Supervisor {
                 "{name} runs already (pid {pid}): stop or kill it first, or use restart"
             )));
         }
-        let log = open_log(&spec.log)?;
+        let log = child_log::open(&spec.log)?;
         let errors = log.try_clone().map_err(|e| Error::file("write", &spec.log, &e))?;
         let mut command = Command::new(&spec.program);
         command.arg("serve").arg("--config").arg(&spec.config);
@@ -356,7 +354,7 @@ impl Supervisor {
                 return Ok(());
             }
             if Instant::now() > deadline {
-                let tail = log_tail(&spec.log);
+                let tail = child_log::tail(&spec.log);
                 return Err(Error::fault(format!(
                     "{name} does not answer on {} after {CHILD_START_SECONDS_MAX} s; the end of {}:\n{tail}",
                     spec.ops,
@@ -366,41 +364,4 @@ impl Supervisor {
             tokio::time::sleep(POLL).await;
         }
     }
-}
-
-/// A refusal of the child stays a refusal.
-fn start_failure(name: &str, status: Option<ExitStatus>, log: &Path) -> Error {
-    let how = status.map_or_else(|| "ended".to_owned(), |s| format!("ended at once ({s})"));
-    let message = format!("{name} {how}; the end of {}:\n{}", log.display(), log_tail(log));
-    match status.and_then(|s| s.code()) {
-        Some(2) => Error::Refused(message),
-        None | Some(_) => Error::Fault(message),
-    }
-}
-
-fn open_log(path: &Path) -> Result<File> {
-    OpenOptions::new()
-        .create(true)
-        .append(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|e| Error::file("open", path, &e))
-}
-
-/// The last lines of a log.
-pub(crate) fn log_tail(path: &Path) -> String {
-    let read = || -> std::io::Result<String> {
-        let mut file = File::open(path)?;
-        let length = file.metadata()?.len();
-        file.seek(SeekFrom::Start(length.saturating_sub(LOG_TAIL_BYTES_MAX)))?;
-        let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let text = read().unwrap_or_else(|e| format!("(cannot be read: {e})"));
-    let lines: Vec<&str> = text.lines().collect();
-    lines
-        .get(lines.len().saturating_sub(LOG_TAIL_LINES_MAX)..)
-        .unwrap_or_default()
-        .join("\n")
 }
