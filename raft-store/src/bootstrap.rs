@@ -36,12 +36,12 @@ pub(crate) async fn run(raft: Raft, links: Arc<Links>, directory: Arc<Directory>
             match census(&links, &directory).await {
                 Census::New(members) => form(&raft, members).await,
                 Census::Waiting(what) => {
-                    if tries % REPORT_EVERY == 0 {
+                    if tries.is_multiple_of(REPORT_EVERY) {
                         tracing::info!(%what, "waiting for all members before forming the cluster");
                     }
                 }
                 Census::NotNew(id) => {
-                    if tries % REPORT_EVERY == 0 {
+                    if tries.is_multiple_of(REPORT_EVERY) {
                         tracing::error!(
                             node = id,
                             "this node is told to form the cluster, but another member is in one already; \

@@ -117,7 +117,10 @@ pub(crate) fn no_panic<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T>
 pub(crate) fn sled_error(error: sled::Error) -> io::Error {
     match error {
         sled::Error::Io(error) => error,
-        other => io::Error::other(other.to_string()),
+        other @ (sled::Error::CollectionNotFound(_)
+        | sled::Error::Unsupported(_)
+        | sled::Error::ReportableBug(_)
+        | sled::Error::Corruption { .. }) => io::Error::other(other.to_string()),
     }
 }
 
@@ -180,9 +183,7 @@ mod tests {
         let log = folder.path().join("db");
         let mut bytes = fs::read(&log).unwrap();
         let length = bytes.len();
-        for at in (length / 8)..(length / 2) {
-            bytes[at] = 0xA5;
-        }
+        bytes[length / 8..length / 2].fill(0xA5);
         fs::write(&log, bytes).unwrap();
         // Either sled notices, or it recovers a shorter history; a panic must not come through.
         if let Err(error) = open_sled(folder.path(), 1 << 20) {

@@ -22,7 +22,7 @@ use crate::read::Barriers;
 use crate::state::{Applier, StateStore};
 use crate::status::Whoami;
 use crate::store::Inner;
-use crate::{Config, OpenError, Raft, StateMachine, Store, Timing, bootstrap, fsync, watchers};
+use crate::{Config, OpenError, Raft, StateMachine, Status, Store, Timing, bootstrap, fsync, watchers};
 
 pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Result<Store, OpenError> {
     config.check()?;
@@ -35,7 +35,17 @@ pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Resu
     let links = Arc::new(Links::new(Dialer::new(config.tls.client.clone(), directory.clone())));
     let listener = Listener::bind(config.listen, &config.tls, directory.clone(), links.clone()).await?;
     let disk = Disk::open(&config, identity).await?;
-    start(config, machine, disk, identity, directory, links, listener, lock).await
+    Parts {
+        config,
+        disk,
+        identity,
+        directory,
+        links,
+        listener,
+        lock,
+    }
+    .start(machine)
+    .await
 }
 
 /// What lies in the data folder.
@@ -81,109 +91,151 @@ impl Disk {
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the parts of the store, each opened by its own step"
-)]
-async fn start(
+/// Everything that was opened, before consensus runs over it.
+struct Parts {
     config: Config,
-    machine: Arc<dyn StateMachine>,
     disk: Disk,
     identity: Identity,
     directory: Arc<Directory>,
     links: Arc<Links>,
     listener: Listener,
     lock: FolderLock,
-) -> Result<Store, OpenError> {
-    let Disk {
-        log,
-        state,
-        counters,
-        fault,
-    } = disk;
-    let (log_reader, log_queue) = (log.reader(), log.queue());
-    let network = Network {
-        links: links.clone(),
-        counters: counters.clone(),
-        me: config.node_id,
-        append_timeout: config.timing.election_max,
-    };
-    let consensus = Arc::new(consensus_config(&config)?);
-    let applier = Applier::new(state.clone(), machine);
-    let raft = Raft::new(config.node_id, consensus, network, log, applier);
-    let raft = raft.await.map_err(|error| OpenError::Consensus(error.to_string()))?;
-    state.announce_applied();
-    let whoami = Whoami {
-        node_id: config.node_id,
-        name: config.name.clone(),
-        incarnation: identity.incarnation,
-        cluster_id: config.cluster_id,
-    };
-    let (closing, closed) = watch::channel(false);
-    let mut tasks = JoinSet::new();
-    let local = LocalQueue::start(raft.clone(), config.limits.proposals_max);
-    let service = Service {
-        raft: raft.clone(),
-        state: state.clone(),
-        proposals: local.clone(),
-        incarnation: identity.incarnation,
-    };
-    tasks.spawn(listener.run(service));
-    let watch = watchers::StatusWatch {
-        raft: raft.clone(),
-        whoami: whoami.clone(),
-        directory: directory.clone(),
-        state: state.clone(),
-        counters: counters.clone(),
-        fault: fault.clone(),
-        closing: closed.clone(),
-    };
-    let status = watch.start(&mut tasks);
-    tasks.spawn(watchers::save_tables(
-        raft.clone(),
-        state.clone(),
-        counters.clone(),
-        config.clone(),
-    ));
-    if config.initialize {
-        tasks.spawn(bootstrap::run(raft.clone(), links.clone(), directory, closed.clone()));
+}
+
+impl Parts {
+    async fn start(self, machine: Arc<dyn StateMachine>) -> Result<Store, OpenError> {
+        let Self {
+            config,
+            disk,
+            identity,
+            directory,
+            links,
+            listener,
+            lock,
+        } = self;
+        let Disk {
+            log,
+            state,
+            counters,
+            fault,
+        } = disk;
+        let (log_reader, log_queue) = (log.reader(), log.queue());
+        let network = Network {
+            links: links.clone(),
+            counters: counters.clone(),
+            me: config.node_id,
+            append_timeout: config.timing.election_max,
+        };
+        let applier = Applier::new(state.clone(), machine);
+        let raft = Raft::new(
+            config.node_id,
+            Arc::new(consensus_config(&config)?),
+            network,
+            log,
+            applier,
+        )
+        .await;
+        let raft = raft.map_err(|error| OpenError::Consensus(error.to_string()))?;
+        state.announce_applied();
+        let whoami = Whoami {
+            node_id: config.node_id,
+            name: config.name.clone(),
+            incarnation: identity.incarnation,
+            cluster_id: config.cluster_id,
+        };
+        let (closing, closed) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let local = LocalQueue::start(raft.clone(), config.limits.proposals_max);
+        tasks.spawn(listener.run(Service {
+            raft: raft.clone(),
+            state: state.clone(),
+            proposals: local.clone(),
+            incarnation: identity.incarnation,
+        }));
+        let watch = watchers::StatusWatch {
+            raft: raft.clone(),
+            whoami: whoami.clone(),
+            directory: directory.clone(),
+            state: state.clone(),
+            counters: counters.clone(),
+            fault: fault.clone(),
+            closing: closed.clone(),
+        };
+        let status = watch.start(&mut tasks);
+        tasks.spawn(watchers::save_tables(
+            raft.clone(),
+            state.clone(),
+            counters.clone(),
+            config.clone(),
+        ));
+        if config.initialize {
+            tasks.spawn(bootstrap::run(raft.clone(), links.clone(), directory, closed.clone()));
+        }
+        let store = Running {
+            raft,
+            state,
+            links,
+            counters,
+            status,
+            closed,
+            local,
+        };
+        let inner = Inner {
+            proposer: store.proposer(&config),
+            barriers: store.barriers(&config),
+            raft: store.raft,
+            whoami,
+            state: store.state,
+            log: log_reader,
+            log_queue,
+            links: store.links,
+            status: store.status,
+            closing,
+            counters: store.counters,
+            fault,
+            tasks: tokio::sync::Mutex::new(tasks),
+            lock: parking_lot::Mutex::new(Some(lock)),
+        };
+        Ok(Store { inner: Arc::new(inner) })
     }
-    let proposer = Proposer {
-        me: config.node_id,
-        local,
-        links: links.clone(),
-        status: status.clone(),
-        seen: state.seen(),
-        closing: closed,
-        permits: Arc::new(Semaphore::new(config.limits.proposals_max)),
-        permits_max: config.limits.proposals_max,
-        counters: counters.clone(),
-    };
-    let barriers = Barriers::start(
-        config.node_id,
-        raft.clone(),
-        links.clone(),
-        status.clone(),
-        state.seen(),
-        counters.clone(),
-    );
-    let inner = Inner {
-        raft,
-        whoami,
-        state,
-        log: log_reader,
-        log_queue,
-        proposer,
-        barriers,
-        links,
-        status,
-        closing,
-        counters,
-        fault,
-        tasks: tokio::sync::Mutex::new(tasks),
-        lock: parking_lot::Mutex::new(Some(lock)),
-    };
-    Ok(Store { inner: Arc::new(inner) })
+}
+
+/// What proposals and reads work with.
+struct Running {
+    raft: Raft,
+    state: StateStore,
+    links: Arc<Links>,
+    counters: Arc<Counters>,
+    status: watch::Receiver<Status>,
+    closed: watch::Receiver<bool>,
+    local: LocalQueue,
+}
+
+impl Running {
+    fn proposer(&self, config: &Config) -> Proposer {
+        Proposer {
+            me: config.node_id,
+            local: self.local.clone(),
+            links: self.links.clone(),
+            status: self.status.clone(),
+            seen: self.state.seen(),
+            closing: self.closed.clone(),
+            permits: Arc::new(Semaphore::new(config.limits.proposals_max)),
+            permits_max: config.limits.proposals_max,
+            counters: self.counters.clone(),
+        }
+    }
+
+    fn barriers(&self, config: &Config) -> Barriers {
+        Barriers::start(
+            config.node_id,
+            self.raft.clone(),
+            self.links.clone(),
+            self.status.clone(),
+            self.state.seen(),
+            self.counters.clone(),
+        )
+    }
 }
 
 /// Consensus settings; the reasons are in the documentation of each of openraft's fields.

@@ -5,7 +5,6 @@
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use futures_util::{Stream, TryStreamExt};
@@ -151,7 +150,6 @@ impl RaftStateMachine<Types> for Applier {
         self.state
             .switch_to(staged)
             .inspect_err(|error| self.state.fault().storage(error))?;
-        self.state.counters().snapshots_installed.fetch_add(1, Relaxed);
         self.machine.applied(meta.last_log_id.map_or(0, |id| id.index));
         Ok(())
     }

@@ -244,6 +244,7 @@ impl StateStore {
         if let Some(old) = self.inner.levels.write().replace(fresh) {
             old.base.retire();
         }
+        self.inner.counters.snapshots_installed.fetch_add(1, SeqCst);
         self.inner.seen.send_replace(seen);
         self.inner.guard.update(|promises| promises.checkpoint = seen)?;
         tracing::info!(seen, bytes = staged.bytes(), "snapshot installed");

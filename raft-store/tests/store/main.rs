@@ -1,5 +1,12 @@
 //! The store as a node uses it: several members over real sockets, and processes that are killed.
 
+#[cfg(test)]
+mod child;
+#[cfg(test)]
 mod cluster;
+#[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod refusals;
+#[cfg(test)]
 mod support;

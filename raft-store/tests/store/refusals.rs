@@ -41,7 +41,7 @@ async fn a_certificate_of_another_authority_is_refused_in_both_directions() {
     cluster.stop(3).await;
     let (foreign, mut config) = (Authority::new(), cluster.config(3));
     // It trusts our CA and has our data, but its own certificate is of another CA.
-    config.tls = foreign.tls_trusting("node-3", &cluster.authority);
+    config.tls = foreign.papers_trusting("node-3", &cluster.authority).tls();
     let stranger = cluster.try_open(config).await.unwrap();
     let deadline = Instant::now() + LONG_ENOUGH;
     assert!(stranger.read_barrier(deadline).await.is_err());

@@ -71,6 +71,14 @@ pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
 }
 
+/// A member's certificate, its key, and the root it trusts, as DER.
+#[derive(Clone)]
+pub(crate) struct Papers {
+    pub(crate) root: Vec<u8>,
+    pub(crate) certificate: Vec<u8>,
+    pub(crate) key: Vec<u8>,
+}
+
 impl Authority {
     pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
@@ -83,16 +91,36 @@ impl Authority {
         }
     }
 
-    /// TLS with a certificate for `name`, trusting the CA `trusted`.
-    pub(crate) fn tls_trusting(&self, name: &str, trusted: &Self) -> PeerTls {
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let mut roots = RootCertStore::empty();
-        roots.add(trusted.root.clone()).unwrap();
-        let roots = Arc::new(roots);
+    /// A certificate for `name`, for a member that trusts the CA `trusted`.
+    pub(crate) fn papers_trusting(&self, name: &str, trusted: &Self) -> Papers {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![format!("{name}.{SUFFIX}")]).unwrap();
-        let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
-        let private = || PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        Papers {
+            root: trusted.root.to_vec(),
+            certificate: certificate.der().to_vec(),
+            key: key.serialize_der(),
+        }
+    }
+
+    pub(crate) fn papers(&self, name: &str) -> Papers {
+        self.papers_trusting(name, self)
+    }
+
+    pub(crate) fn tls(&self, name: &str) -> PeerTls {
+        self.papers(name).tls()
+    }
+}
+
+impl Papers {
+    /// Both sides of TLS with these papers.
+    pub(crate) fn tls(&self) -> PeerTls {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(self.root.clone())).unwrap();
+        let roots = Arc::new(roots);
+        let chain = || vec![CertificateDer::from(self.certificate.clone())];
+        let key = || PrivateKeyDer::from(PrivatePkcs8KeyDer::from(self.key.clone()));
         let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone())
             .build()
             .unwrap();
@@ -100,23 +128,19 @@ impl Authority {
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_client_cert_verifier(verifier)
-            .with_single_cert(vec![certificate.clone()], private())
+            .with_single_cert(chain(), key())
             .unwrap();
         let client = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
-            .with_client_auth_cert(vec![certificate], private())
+            .with_client_auth_cert(chain(), key())
             .unwrap();
         PeerTls {
             server: Arc::new(server),
             client: Arc::new(client),
             server_name_suffix: SUFFIX.to_owned(),
         }
-    }
-
-    pub(crate) fn tls(&self, name: &str) -> PeerTls {
-        self.tls_trusting(name, self)
     }
 }
 
