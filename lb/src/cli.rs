@@ -26,7 +26,7 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve until SIGTERM, which drains, or SIGINT, which does not.
+    /// Serve until SIGTERM, which drains, or SIGINT, which does not. SIGHUP reads the front's certificate again.
     #[command(after_help = "Example:\n  tfauth-lb serve --config /etc/tfauth/lb.toml")]
     Serve {
         /// The configuration file.

@@ -76,16 +76,19 @@ pub enum Ask {
     Leave,
     /// Go now.
     LeaveAtOnce,
+    /// Read the configuration again.
+    Reload,
 }
 
 /// The signals of the process.
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
 }
 
 impl Signals {
-    /// Starts to listen; from now on neither signal ends the process by itself.
+    /// Starts to listen; from now on none of the signals ends the process by itself.
     ///
     /// # Errors
     /// The system refuses.
@@ -93,7 +96,23 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
+    }
+
+    /// The next signal that asks to leave.
+    pub async fn next_to_leave(&mut self) -> Ask {
+        loop {
+            match self.next().await {
+                Ask::Reload => {}
+                ask @ (Ask::Leave | Ask::LeaveAtOnce) => return ask,
+            }
+        }
+    }
+
+    /// Waits for the signal to leave at once.
+    pub async fn next_at_once(&mut self) {
+        while self.next().await != Ask::LeaveAtOnce {}
     }
 
     /// The next signal.
@@ -101,6 +120,7 @@ impl Signals {
         tokio::select! {
             _ = self.terminate.recv() => Ask::Leave,
             _ = self.interrupt.recv() => Ask::LeaveAtOnce,
+            _ = self.hangup.recv() => Ask::Reload,
         }
     }
 }

@@ -26,6 +26,10 @@ pub const UNAVAILABLE_RETRY_AFTER_SECONDS: u64 = 1;
 
 /// Longest request target, path and query together.
 pub const TARGET_BYTES_MAX: usize = 4_096;
+/// Headers of a request.
+pub const HEADERS_COUNT_MAX: usize = 100;
+/// Names and values of all headers of a request together.
+pub const HEADERS_BYTES_MAX: usize = 32 * 1024;
 /// Time to receive a request body.
 pub const BODY_READ_MS_MAX: u64 = 10_000;
 /// Time between two reads of a request.

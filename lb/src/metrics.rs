@@ -18,6 +18,24 @@ const DURATION_SECONDS: [f64; 14] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
 
+/// How a client failed before there was a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientFault {
+    /// No TLS or HTTP/2 with it.
+    Handshake,
+    /// Its request could not be read.
+    Request,
+}
+
+impl ClientFault {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Handshake => "handshake",
+            Self::Request => "request",
+        }
+    }
+}
+
 /// All metrics of the process.
 pub struct Metrics {
     registry: Registry,
@@ -25,6 +43,7 @@ pub struct Metrics {
     retries: IntCounterVec,
     rate_limited: IntCounterVec,
     ejections: IntCounterVec,
+    client_faults: IntCounterVec,
     durations: Vec<prometheus::Histogram>,
     node_up: IntGaugeVec,
     node_ready: IntGaugeVec,
@@ -75,6 +94,11 @@ impl Metrics {
                 &["limit"],
             )?,
             ejections: counters("tfauth_lb_ejections_total", "Times a node was set aside.", &["node"])?,
+            client_faults: counters(
+                "tfauth_lb_client_faults_total",
+                "Connections that ended before there was a request: failed handshakes, unreadable requests.",
+                &["kind"],
+            )?,
             node_up: gauges("tfauth_lb_node_up", "1 when the node answers its probes.")?,
             node_ready: gauges("tfauth_lb_node_ready", "1 when the node may be sent requests.")?,
             node_in_flight: gauges(
@@ -116,6 +140,11 @@ impl Metrics {
     /// A node was set aside.
     pub fn ejected(&self, node: &str) {
         self.ejections.with_label_values(&[node]).inc();
+    }
+
+    /// A client did not get as far as a request.
+    pub fn client_fault(&self, fault: ClientFault) {
+        self.client_faults.with_label_values(&[fault.label()]).inc();
     }
 
     /// Everything in the text format of Prometheus.

@@ -192,9 +192,8 @@ impl ProxyHttp for Proxy {
                 error.set_retry(true);
                 return Err(error);
             }
-            Some(_) => {
-                response.insert_header(header::RETRY_AFTER, UNAVAILABLE_RETRY_AFTER_SECONDS)?;
-            }
+            Some(_) if response.headers.contains_key(header::RETRY_AFTER) => {}
+            Some(_) => response.insert_header(header::RETRY_AFTER, UNAVAILABLE_RETRY_AFTER_SECONDS)?,
             None => {
                 if let Some(node) = context.node {
                     self.cluster.request_answered(node);

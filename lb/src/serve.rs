@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
 use tokio_rustls::TlsConnector;
 
 use crate::cluster::Cluster;
@@ -19,7 +19,7 @@ use crate::metrics::Metrics;
 use crate::ops::{self, Ops};
 use crate::proxy::Proxy;
 use crate::tls::{self, FrontCertificate};
-use crate::{logging, probe};
+use crate::{clock, logging, probe};
 
 /// Why the program ends without having been asked to.
 #[derive(Debug, thiserror::Error)]
@@ -39,9 +39,9 @@ pub enum ServeError {
     /// The system refuses something that it should not.
     #[error("the system refuses a runtime, socket or signal: {0}")]
     System(#[from] io::Error),
-    /// The front ended by itself.
-    #[error("the front stopped by itself; see the log")]
-    FrontStopped,
+    /// A task ended by itself.
+    #[error("{0} stopped by itself; see the log")]
+    TaskStopped(&'static str),
 }
 
 impl ServeError {
@@ -49,7 +49,7 @@ impl ServeError {
     pub fn is_before_serving(&self) -> bool {
         match self {
             Self::Config(_) | Self::Front(_) | Self::Identity(_) | Self::Metrics(_) => true,
-            Self::System(_) | Self::FrontStopped => false,
+            Self::System(_) | Self::TaskStopped(_) => false,
         }
     }
 }
@@ -70,12 +70,12 @@ pub fn serve(path: &Path) -> Result<(), ServeError> {
     let ops_bound = Bound::new("ops.listen", config.ops_listen)?;
     let metrics = Arc::new(Metrics::new()?);
     let connector = TlsConnector::from(Arc::new(tls::client_config(&config.backend)?));
-    logging::start(config.log_level);
+    logging::start(config.log_level, Arc::clone(&metrics));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("lb")
         .build()?;
-    let outcome = runtime.block_on(run(config, bound, ops_bound, metrics, connector));
+    let outcome = runtime.block_on(run(config, path, bound, ops_bound, metrics, connector));
     // What still runs at this point was given up.
     runtime.shutdown_background();
     outcome
@@ -83,6 +83,7 @@ pub fn serve(path: &Path) -> Result<(), ServeError> {
 
 async fn run(
     config: Config,
+    path: &Path,
     bound: Vec<Bound>,
     ops_bound: Bound,
     metrics: Arc<Metrics>,
@@ -103,15 +104,16 @@ async fn run(
     );
     let front = Front::new(&config, proxy, &certificate, bound)?;
 
+    let mut tasks = JoinSet::new();
     for index in 0..config.nodes.len() {
-        tokio::spawn(probe::run(Arc::clone(&cluster), index, connector.clone(), config.probe));
+        tasks.spawn(probe::run(Arc::clone(&cluster), index, connector.clone(), config.probe));
     }
     let ops = Ops {
         cluster,
         lifecycle: Arc::clone(&lifecycle),
         metrics,
     };
-    tokio::spawn(ops::run(Arc::new(ops), ops_bound.into_tokio()?));
+    tasks.spawn(ops::run(Arc::new(ops), ops_bound.into_tokio()?));
     let (shutdown, shutdown_watch) = watch::channel(false);
     let mut front = tokio::spawn(front.run(shutdown_watch));
     tracing::info!(
@@ -123,15 +125,35 @@ async fn run(
         "serving"
     );
 
-    let ask = tokio::select! {
-        ask = signals.next() => ask,
-        _ = &mut front => return Err(ServeError::FrontStopped),
-    };
-    if ask == Ask::Leave {
-        leave(config.drain, &lifecycle, &mut signals, &shutdown, &mut front).await;
+    loop {
+        let ask = tokio::select! {
+            ask = signals.next() => ask,
+            _ = &mut front => return Err(ServeError::TaskStopped("front")),
+            // None of them ends, unless it panicked.
+            _ = tasks.join_next() => return Err(ServeError::TaskStopped("probe or operations listener")),
+        };
+        match ask {
+            Ask::Reload => reload(path, &certificate),
+            Ask::Leave => {
+                leave(config.drain, &lifecycle, &mut signals, &shutdown, &mut front).await;
+                break;
+            }
+            Ask::LeaveAtOnce => break,
+        }
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Shows a new certificate to clients. A configuration that is wrong in any way changes nothing.
+fn reload(path: &Path, certificate: &FrontCertificate) {
+    match Config::load(path) {
+        Ok(config) => {
+            certificate.replace(config.front.certificate);
+            tracing::info!("front certificate read again; other settings take effect at the next start");
+        }
+        Err(error) => tracing::error!(%error, "configuration is wrong: nothing was changed"),
+    }
 }
 
 /// Denies readiness and goes on serving until others have noticed; then takes no new connections and finishes what it has.
@@ -142,11 +164,12 @@ async fn leave(
     shutdown: &watch::Sender<bool>,
     front: &mut JoinHandle<()>,
 ) {
+    let started = clock::now();
     lifecycle.start_draining();
     tracing::info!(in_flight = lifecycle.in_flight(), "draining");
     tokio::select! {
         () = sleep(drain.min) => {}
-        ask = signals.next() => if ask == Ask::LeaveAtOnce { return },
+        ask = signals.next_to_leave() => if ask == Ask::LeaveAtOnce { return },
     }
     // Only a receiver that is gone could make this fail, and then there is nothing to stop.
     let _ = shutdown.send(true);
@@ -155,23 +178,14 @@ async fn leave(
         lifecycle.empty().await;
         sleep(Duration::from_millis(CLOSE_LINGER_MS)).await;
     };
-    tokio::pin!(finish);
     let rest = drain
         .max
-        .saturating_sub(drain.min)
-        .max(Duration::from_millis(CLOSE_LINGER_MS));
-    let given_up = timeout(rest, async {
-        loop {
-            tokio::select! {
-                () = &mut finish => return,
-                ask = signals.next() => if ask == Ask::LeaveAtOnce { return },
-            }
+        .saturating_sub(clock::now().saturating_duration_since(started));
+    tokio::select! {
+        () = finish => {}
+        () = sleep(rest.max(Duration::from_millis(CLOSE_LINGER_MS * 2))) => {
+            tracing::warn!(in_flight = lifecycle.in_flight(), "drain.max_ms is over: requests in flight are given up");
         }
-    });
-    if given_up.await.is_err() {
-        tracing::warn!(
-            in_flight = lifecycle.in_flight(),
-            "drain.max_ms is over: requests in flight are given up"
-        );
+        () = signals.next_at_once() => {}
     }
 }

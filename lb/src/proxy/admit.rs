@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use super::answer::Answer;
 use crate::config::HostList;
 use crate::config::StrictTransport;
-use crate::limits::TARGET_BYTES_MAX;
+use crate::limits::{HEADERS_BYTES_MAX, HEADERS_COUNT_MAX, TARGET_BYTES_MAX};
 
 /// The parts of a request that decide.
 pub struct Candidate<'a> {
@@ -39,6 +39,7 @@ pub struct Admitted {
 pub fn admit(candidate: &Candidate<'_>, hosts: &HostList) -> Result<Admitted, Answer> {
     let is_mutating = method(candidate.method)?;
     target(candidate.target)?;
+    size(candidate.headers)?;
     let strict_transport = host(candidate, hosts)?;
     framing(candidate)?;
     Ok(Admitted {
@@ -55,6 +56,20 @@ fn method(method: &Method) -> Result<bool, Answer> {
     } else {
         Err(Answer::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed."))
     }
+}
+
+fn size(headers: &HeaderMap) -> Result<(), Answer> {
+    let bytes: usize = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    if headers.len() <= HEADERS_COUNT_MAX && bytes <= HEADERS_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Answer::new(
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        "The headers are too large.",
+    ))
 }
 
 fn host(candidate: &Candidate<'_>, hosts: &HostList) -> Result<StrictTransport, Answer> {

@@ -132,6 +132,15 @@ fn se_12_ambiguous_framing_is_refused() {
 }
 
 #[test]
+fn headers_have_a_limit_in_number_and_size() {
+    let many = |count: usize| vec![(header::ACCEPT, "a"); count];
+    assert_eq!(status_of(Method::GET, "/", &many(HEADERS_COUNT_MAX - 1)), 200);
+    assert_eq!(status_of(Method::GET, "/", &many(HEADERS_COUNT_MAX)), 431);
+    let large = "a".repeat(HEADERS_BYTES_MAX);
+    assert_eq!(status_of(Method::GET, "/", &[(header::ACCEPT, &large)]), 431);
+}
+
+#[test]
 fn the_host_must_be_one_of_ours_and_given_once() {
     let status = |headers: &[&str], authority: Option<&str>| {
         let map: HeaderMap = headers

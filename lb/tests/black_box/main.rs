@@ -8,6 +8,7 @@ mod hygiene;
 mod intake;
 mod ops;
 mod refusal;
+mod reload;
 mod smuggling;
 mod support;
 mod trust;

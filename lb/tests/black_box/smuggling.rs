@@ -118,3 +118,37 @@ async fn a_host_in_the_target_is_refused() {
     }
     assert!(cluster.nodes[0].seen().is_empty());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn garbage_is_counted_and_not_logged() {
+    let cluster = cluster(1).await;
+    for garbage in ["\0\0\0\0\r\n\r\n", "GET\r\n\r\n", "secret secret secret secret\r\n\r\n"] {
+        let answer = cluster.lb.client().raw(garbage.as_bytes()).await;
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 400"),
+            "{garbage:?}: {answer}"
+        );
+    }
+    let mut plain = tokio::net::TcpStream::connect(cluster.lb.front)
+        .await
+        .expect("the front listens");
+    tokio::io::AsyncWriteExt::write_all(&mut plain, b"GET / HTTP/1.1\r\n\r\n")
+        .await
+        .expect("sent");
+    crate::support::until("the failed handshake is counted", || async {
+        cluster
+            .lb
+            .ops("/metrics")
+            .await
+            .text()
+            .contains("tfauth_lb_client_faults_total{kind=\"handshake\"} 1")
+    })
+    .await;
+    assert!(
+        !cluster
+            .lb
+            .log()
+            .iter()
+            .any(|line| line.contains("secret") || line.contains("Downstream"))
+    );
+}

@@ -16,7 +16,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Nodes with the program in front of them, all ready.
 pub(crate) struct Cluster {
-    _pki: Pki,
+    pub(crate) pki: Pki,
     pub(crate) nodes: Vec<Node>,
     pub(crate) lb: Program,
 }
@@ -35,7 +35,7 @@ pub(crate) async fn cluster_with(count: usize, options: Options) -> Cluster {
     }
     let lb = Program::start(&pki, &nodes, options).await;
     lb.until_ready_nodes(count).await;
-    Cluster { _pki: pki, nodes, lb }
+    Cluster { pki, nodes, lb }
 }
 
 /// Asks until the answer is yes.
