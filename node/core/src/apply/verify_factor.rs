@@ -282,6 +282,22 @@ mod tests {
     }
 
     #[test]
+    fn an_expired_challenge_is_gone_although_its_removal_lags_behind() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        let challenge = bench.start(account);
+        let row = query::challenge(&bench.tables, challenge).unwrap().unwrap();
+        let expired = Challenge {
+            expires_at: bench.now,
+            ..row
+        };
+        put(&mut bench.tables, Table::Challenges, &challenge.0, &expired).unwrap();
+        let step = bench.step();
+        assert_eq!(bench.verify(challenge, factor, Some(step)), GONE);
+        assert_eq!(query::challenge(&bench.tables, challenge).unwrap(), Some(expired));
+    }
+
+    #[test]
     fn a_disabled_account_gets_no_session() {
         let mut bench = Bench::new();
         let (account, factor) = bench.bound_account("ana");
