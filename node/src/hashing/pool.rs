@@ -9,6 +9,7 @@ use argon2::Block;
 use secrecy::{ExposeSecret as _, SecretString};
 use std::io;
 use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::oneshot;
@@ -123,7 +124,11 @@ impl HashPool {
             answer,
         };
         self.handle.queue.push(job, clock::monotonic(), deadline)?;
-        answered.await.map_err(|_| HashError::Stopped)?
+        match tokio::time::timeout_at(deadline.into(), answered).await {
+            Ok(outcome) => outcome.map_err(|_| HashError::Stopped)?,
+            // The job is dropped when its turn comes: nobody waits for it any more.
+            Err(_) => Err(HashError::Overloaded { retry_after_s: 1 }),
+        }
     }
 }
 
@@ -160,7 +165,9 @@ fn work(queue: &Queue<Job>, params: HashParams) {
             let _ = job.answer.send(Err(HashError::Overloaded { retry_after_s: 1 }));
             continue;
         }
-        let outcome = perform(&job, params, &mut blocks);
+        // A thread that died would leave requests waiting for nothing.
+        let outcome = catch_unwind(AssertUnwindSafe(|| perform(&job, params, &mut blocks)))
+            .unwrap_or_else(|_| Err(HashError::BadRecord("hashing panicked".into())));
         queue.done(Some(clock::monotonic() - started));
         // Nobody may be waiting any more: that is no fault.
         let _ = job.answer.send(outcome);

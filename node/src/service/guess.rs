@@ -89,6 +89,7 @@ impl Auth {
         claim: &Claim<'_>,
         on_right: impl Fn(&Account, Option<CodeEvidence>) -> Result<Command, ServiceError>,
     ) -> Result<Guessed, ServiceError> {
+        self.admit(ctx)?;
         let key = username_key(claim.username);
         let ids = Ids::new(ctx, claim.verb, &key);
         let mut seen = self.read_claimant(ctx, &key, &ids).await?;

@@ -10,6 +10,8 @@ pub(super) const CONTENTION_RETRY_SECONDS: u64 = 1;
 pub(super) const TOTP_SEED_BYTES: usize = 20;
 /// Time steps before and after the current one whose codes are taken (RFC 6238 5.2; OTP-4).
 pub(super) const TOTP_WINDOW_STEPS: u16 = 1;
+/// Client addresses that are remembered in each of two generations of the flood limit.
+pub(super) const FLOOD_ADDRESSES_MAX: usize = 65_536;
 
 const _: () = assert!(TOTP_SEED_BYTES >= 16, "NIST SP 800-63B 3.1.4.1 and ASVS 6.5.3");
 const _: () = assert!(TOTP_WINDOW_STEPS <= 1, "RFC 6238 5.2: at most one step of delay");

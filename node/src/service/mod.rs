@@ -9,6 +9,7 @@ mod challenge;
 mod end_session;
 mod enrol_totp;
 mod error;
+mod flood;
 mod guess;
 mod limits;
 mod log_in;
@@ -40,6 +41,7 @@ use auth_core::query;
 use auth_core::reply::{Reply, SessionGrant};
 use auth_core::session::Session;
 use auth_core::time::Timestamp;
+use flood::FloodLimit;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
@@ -48,6 +50,7 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub struct Auth {
     inner: Arc<Inner>,
+    flood: Option<Arc<FloodLimit>>,
 }
 
 struct Inner {
@@ -167,7 +170,24 @@ impl Auth {
                 verifier,
                 session_seconds,
             }),
+            flood: None,
         }
+    }
+
+    /// The same verbs, for so many guesses and registrations of one client address in a minute (TH-6). To be called once,
+    /// before the first clone: every call starts a count of its own.
+    #[must_use]
+    pub fn with_flood_limit(mut self, guesses_per_address_per_minute: u32) -> Self {
+        self.flood = Some(Arc::new(FloodLimit::new(guesses_per_address_per_minute)));
+        self
+    }
+
+    /// Counts a guess of the client's address, before it costs anything.
+    fn admit(&self, ctx: &RequestContext) -> Result<(), ServiceError> {
+        let Some(flood) = &self.flood else { return Ok(()) };
+        flood
+            .admit(ctx.client_address, clock::monotonic())
+            .map_err(|wait| flood::refused(wait, clock::now()))
     }
 
     /// The public keys as a JWK set, when the cluster has one.

@@ -23,6 +23,7 @@ impl Auth {
         new: NewAccount,
     ) -> Result<RegisteredAccount, ServiceError> {
         let (name, email) = checked(&new)?;
+        self.admit(ctx)?;
         let account = AccountId(Builder::from_random_bytes(entropy::bytes()).into_uuid().into_bytes());
         let phc = self.inner.hashing.hash(&new.password, ctx.deadline).await?;
         let password = self

@@ -40,6 +40,7 @@ impl Auth {
         challenge: &str,
         code: &str,
     ) -> Result<IssuedTokens, ServiceError> {
+        self.admit(ctx)?;
         self.require_signing_key()?;
         let arrived = clock::now();
         let id = challenge::read(&self.inner.ring, challenge).ok_or(ServiceError::Denied(Denial::ChallengeGone {}))?;

@@ -1,6 +1,8 @@
 //! Single use and budgets: what guessing costs, alone and in parallel.
 
 use super::*;
+use crate::service::ServiceError;
+use auth_core::reply::Denial;
 use http::header::RETRY_AFTER;
 use std::collections::BTreeMap;
 use tokio::task::JoinSet;
@@ -161,4 +163,37 @@ async fn a_success_forgives_failures() {
             "round {round}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn th_6_one_address_gets_its_guesses_per_minute_and_costs_no_hash_after() {
+    let bench = Bench::new().await;
+    let node = bench.node();
+    let auth = node.auth.clone().with_flood_limit(3);
+    let other = |name: &str| {
+        let new = NewAccount {
+            username: name.into(),
+            email: format!("{name}@example.org"),
+            password: password(),
+        };
+        (context(), new)
+    };
+    let (ctx, new) = other("alice");
+    auth.register_account(&ctx, new).await.unwrap();
+    assert!(auth.start_login(&context(), "nobody", &password()).await.is_err());
+    assert!(auth.verify_factor(&context(), "", "000000").await.is_err());
+    let hashed = node.hashing.metrics().hash_time.count();
+    let too_many =
+        |result: Result<(), ServiceError>| matches!(result, Err(ServiceError::Denied(Denial::TooManyAttempts { .. })));
+    let (ctx, new) = other("bob");
+    assert!(too_many(auth.register_account(&ctx, new).await.map(drop)));
+    assert!(too_many(
+        auth.log_in(&context(), "alice", &password(), "000000").await.map(drop)
+    ));
+    assert!(too_many(auth.verify_factor(&context(), "", "000000").await.map(drop)));
+    assert_eq!(node.hashing.metrics().hash_time.count(), hashed);
+    let mut elsewhere = context();
+    elsewhere.client_address = [192, 0, 2, 8].into();
+    let (_, new) = other("bob");
+    auth.register_account(&elsewhere, new).await.unwrap();
 }
