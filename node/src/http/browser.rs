@@ -15,14 +15,24 @@ const QUALITY_MAX: u32 = 1000;
 
 /// Middleware: the general errors as pages, for browsers.
 pub async fn show_errors_as_pages(request: Request, next: Next) -> Response {
-    let page_wanted = is_navigation(request.headers());
+    let wanted = is_navigation(request.headers());
     let reference = request
         .extensions()
         .get::<RequestContext>()
         .map(|ctx| ctx.request_id.clone());
     let response = next.run(request).await;
-    if page_wanted && is_general_error(response.status()) && !is_html(response.headers()) {
-        return redraw(response, reference.as_deref());
+    if wanted {
+        as_page(response, reference.as_deref())
+    } else {
+        response
+    }
+}
+
+/// A general error as a page; any other answer as it is. `reference` is the request's id.
+#[must_use]
+pub fn as_page(response: Response, reference: Option<&str>) -> Response {
+    if is_general_error(response.status()) && !is_html(response.headers()) {
+        return redraw(response, reference);
     }
     response
 }

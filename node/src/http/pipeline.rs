@@ -1,6 +1,7 @@
 //! What every request of a load balancer passes through before and after its route: status probe, drain, size limit,
 //! deadline, panics, span, access log, metrics.
 
+use super::browser;
 use super::context::RequestContext;
 use super::ops::json;
 use super::security_headers;
@@ -151,7 +152,12 @@ impl Answer for Pipeline {
         let method = request.method().clone();
         let probe = request.uri().path() == paths::INTERNAL_STATUS;
         async {
-            let response = self.dispatch(request, context).await;
+            let page_for = browser::is_navigation(request.headers()).then(|| context.request_id.clone());
+            let mut response = self.dispatch(request, context).await;
+            // What no route drew: limits, drain, the deadline, panics.
+            if let Some(reference) = page_for {
+                response = browser::as_page(response, Some(&reference));
+            }
             self.finish(response, &method, began, probe)
         }
         .instrument(span)

@@ -20,12 +20,14 @@ mod welcome;
 
 pub(crate) use answers::status_page;
 
+use crate::clock;
 use crate::http::context::RequestContext;
 use crate::http::respond::{Refusal, log_fault};
 use crate::http::routes::{AppState, Guard, Route, current_session};
 use crate::service::ServiceError;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use std::time::Duration;
 
 /// The lines of the pages in the table of routes.
 pub fn routes() -> Vec<Route> {
@@ -53,8 +55,16 @@ pub fn error_page(error: &ServiceError) -> Response {
     refusal.dress(status_page(refusal.status, None, None))
 }
 
+/// How long a page that anyone may see waits to know who looks at it.
+const SIGNED_IN_MAX: Duration = Duration::from_secs(1);
+
 /// Whether the browser has a live session. Pages that anyone may see ask it only to show the better one, so not knowing
-/// counts as no.
+/// soon counts as no.
 async fn is_signed_in(app: &AppState, ctx: &RequestContext, headers: &HeaderMap) -> bool {
-    current_session(app, ctx, headers).await.is_ok()
+    let soon = ctx.deadline.min(clock::monotonic() + SIGNED_IN_MAX);
+    let ctx = RequestContext {
+        deadline: soon,
+        ..ctx.clone()
+    };
+    current_session(app, &ctx, headers).await.is_ok()
 }
