@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::Raft;
-use crate::codec::wire::{Kind, Message, Pristine};
+use crate::codec::own::Pristine;
+use crate::codec::wire::{Kind, Message};
 use crate::peer::{Class, Directory, Links};
 use crate::types::PeerNode;
 

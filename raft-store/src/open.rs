@@ -137,62 +137,36 @@ impl Parts {
         .await;
         let raft = raft.map_err(|error| OpenError::Consensus(error.to_string()))?;
         state.announce_applied();
-        let whoami = Whoami {
-            node_id: config.node_id,
-            name: config.name.clone(),
-            incarnation: identity.incarnation,
-            cluster_id: config.cluster_id,
-        };
         let (closing, closed) = watch::channel(false);
-        let mut tasks = JoinSet::new();
         let local = LocalQueue::start(raft.clone(), config.limits.proposals_max);
-        tasks.spawn(listener.run(Service {
-            raft: raft.clone(),
-            state: state.clone(),
-            proposals: local.clone(),
-            incarnation: identity.incarnation,
-        }));
-        let watch = watchers::StatusWatch {
-            raft: raft.clone(),
-            whoami: whoami.clone(),
-            directory: directory.clone(),
-            state: state.clone(),
-            counters: counters.clone(),
-            fault: fault.clone(),
-            closing: closed.clone(),
-        };
-        let status = watch.start(&mut tasks);
-        tasks.spawn(watchers::save_tables(
-            raft.clone(),
-            state.clone(),
-            counters.clone(),
-            config.clone(),
-        ));
-        if config.initialize {
-            tasks.spawn(bootstrap::run(raft.clone(), links.clone(), directory, closed.clone()));
-        }
-        let store = Running {
+        let whoami = whoami(&config, identity);
+        let running = Running {
+            config,
             raft,
             state,
             links,
             counters,
-            status,
+            fault,
+            directory,
+            whoami,
             closed,
             local,
         };
+        let mut tasks = JoinSet::new();
+        let status = running.spawn_tasks(&mut tasks, listener);
         let inner = Inner {
-            proposer: store.proposer(&config),
-            barriers: store.barriers(&config),
-            raft: store.raft,
-            whoami,
-            state: store.state,
+            proposer: running.proposer(status.clone()),
+            barriers: running.barriers(status.clone()),
+            raft: running.raft,
+            whoami: running.whoami,
+            state: running.state,
             log: log_reader,
             log_queue,
-            links: store.links,
-            status: store.status,
+            links: running.links,
+            status,
             closing,
-            counters: store.counters,
-            fault,
+            counters: running.counters,
+            fault: running.fault,
             tasks: tokio::sync::Mutex::new(tasks),
             lock: parking_lot::Mutex::new(Some(lock)),
         };
@@ -200,38 +174,79 @@ impl Parts {
     }
 }
 
-/// What proposals and reads work with.
+fn whoami(config: &Config, identity: Identity) -> Whoami {
+    Whoami {
+        node_id: config.node_id,
+        name: config.name.clone(),
+        incarnation: identity.incarnation,
+        cluster_id: config.cluster_id,
+    }
+}
+
+/// Consensus runs; what works around it shares these.
 struct Running {
+    config: Config,
     raft: Raft,
     state: StateStore,
     links: Arc<Links>,
     counters: Arc<Counters>,
-    status: watch::Receiver<Status>,
+    fault: FaultCell,
+    directory: Arc<Directory>,
+    whoami: Whoami,
     closed: watch::Receiver<bool>,
     local: LocalQueue,
 }
 
 impl Running {
-    fn proposer(&self, config: &Config) -> Proposer {
+    /// Starts everything that runs until the store closes.
+    fn spawn_tasks(&self, tasks: &mut JoinSet<()>, listener: Listener) -> watch::Receiver<Status> {
+        tasks.spawn(listener.run(Service {
+            raft: self.raft.clone(),
+            state: self.state.clone(),
+            proposals: self.local.clone(),
+            incarnation: self.whoami.incarnation,
+        }));
+        let watch = watchers::StatusWatch {
+            raft: self.raft.clone(),
+            whoami: self.whoami.clone(),
+            directory: self.directory.clone(),
+            state: self.state.clone(),
+            counters: self.counters.clone(),
+            fault: self.fault.clone(),
+            closing: self.closed.clone(),
+        };
+        let status = watch.start(tasks);
+        let (raft, state, counters) = (self.raft.clone(), self.state.clone(), self.counters.clone());
+        tasks.spawn(watchers::save_tables(raft, state, counters, self.config.clone()));
+        if self.config.initialize {
+            let (raft, links, directory) = (self.raft.clone(), self.links.clone(), self.directory.clone());
+            tasks.spawn(bootstrap::run(raft, links, directory, self.closed.clone()));
+        }
+        status
+    }
+
+    fn proposer(&self, status: watch::Receiver<Status>) -> Proposer {
+        let permits_max = self.config.limits.proposals_max;
         Proposer {
-            me: config.node_id,
+            me: self.config.node_id,
             local: self.local.clone(),
             links: self.links.clone(),
-            status: self.status.clone(),
+            status,
             seen: self.state.seen(),
             closing: self.closed.clone(),
-            permits: Arc::new(Semaphore::new(config.limits.proposals_max)),
-            permits_max: config.limits.proposals_max,
+            permits: Arc::new(Semaphore::new(permits_max)),
+            permits_max,
             counters: self.counters.clone(),
         }
     }
 
-    fn barriers(&self, config: &Config) -> Barriers {
+    fn barriers(&self, status: watch::Receiver<Status>) -> Barriers {
+        let (raft, links) = (self.raft.clone(), self.links.clone());
         Barriers::start(
-            config.node_id,
-            self.raft.clone(),
-            self.links.clone(),
-            self.status.clone(),
+            self.config.node_id,
+            raft,
+            links,
+            status,
             self.state.seen(),
             self.counters.clone(),
         )

@@ -12,7 +12,8 @@ use futures_util::StreamExt;
 use openraft::errors::ClientWriteError;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
-use crate::codec::wire::{Kind, Message, Propose, Proposed};
+use crate::codec::own::{Propose, Proposed};
+use crate::codec::wire::{Kind, Message};
 use crate::limits::{COMMAND_BYTES_MAX, PROPOSAL_BATCH_MAX, RETRY_PAUSE};
 use crate::metrics::Counters;
 use crate::peer::{CallError, Class, Links};

@@ -4,6 +4,7 @@
 //! Must not depend on how openraft lays out its types.
 
 pub(crate) mod log;
+pub(crate) mod own;
 pub(crate) mod wire;
 
 use bytes::{BufMut, Bytes, BytesMut};

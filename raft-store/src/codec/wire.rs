@@ -1,4 +1,4 @@
-//! Messages between members.
+//! Frames and consensus messages between members; see `own` for messages of this crate.
 //!
 //! Must not open connections or decide what to do with a message.
 
@@ -10,7 +10,7 @@ use openraft::raft::{
 
 use super::log::ENTRY_HEAD_BYTES;
 use super::{DecodeError, Decoded, Decoder, Encoder};
-use crate::types::{SnapshotMeta, Types, Vote};
+use crate::types::Types;
 
 /// What a frame holds. Numbers are forever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -260,191 +260,74 @@ impl Message for TransferLeaderResponse<Types> {
     }
 }
 
-/// A proposal given to the leader. `patience_ms` is how long the sender still waits.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Propose {
-    pub(crate) patience_ms: u32,
-    pub(crate) command: Bytes,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::hex;
+    use crate::types::{Entry, LeaderId, LogId, Payload, Vote};
 
-impl Message for Propose {
-    fn encode(&self, to: &mut Encoder) {
-        to.u32(self.patience_ms);
-        to.bytes(&self.command);
+    const LEADER: LeaderId = LeaderId { term: 2, node_id: 3 };
+    const AT: LogId = LogId {
+        leader_id: LEADER,
+        index: 4,
+    };
+    const VOTE: Vote = Vote {
+        leader: LEADER,
+        committed: true,
+    };
+
+    #[test]
+    fn golden_append() {
+        let entry = Entry {
+            log_id: AT,
+            payload: Payload::Blank,
+        };
+        let request = AppendEntriesRequest {
+            vote: VOTE,
+            prev_log_id: None,
+            entries: vec![entry],
+            leader_commit: None,
+        };
+        let streamed = StreamedAppend { session: 1, request };
+        let leader = "00000000000000020000000000000003";
+        let entry = format!("{leader}00000000000000040000000000");
+        let expected = format!("010000000000000001{leader}01000000000001{entry}");
+        assert_eq!(hex(&streamed.to_bytes()), expected);
+        let read = StreamedAppend::from_bytes(streamed.to_bytes()).unwrap();
+        assert_eq!(
+            (read.session, read.request.vote, read.request.entries.len()),
+            (1, VOTE, 1)
+        );
     }
 
-    fn decode(from: &mut Decoder) -> Decoded<Self> {
-        Ok(Self {
-            patience_ms: from.u32("patience")?,
-            command: from.bytes("command")?,
-        })
-    }
-}
-
-/// What became of a forwarded proposal.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Proposed {
-    Applied {
-        index: u64,
-        reply: Bytes,
-    },
-    /// In no log, because this member does not lead.
-    NotLeader,
-    /// In no log, because too many wait.
-    Busy,
-    /// Maybe in a log.
-    Unknown {
-        reason: String,
-    },
-}
-
-impl Message for Proposed {
-    fn encode(&self, to: &mut Encoder) {
-        match self {
-            Self::Applied { index, reply } => {
-                to.u8(0);
-                to.u64(*index);
-                to.bytes(reply);
-            }
-            Self::NotLeader => to.u8(1),
-            Self::Busy => to.u8(2),
-            Self::Unknown { reason } => {
-                to.u8(3);
-                to.bytes(reason.as_bytes());
-            }
-        }
+    fn survives<M: Message + PartialEq + std::fmt::Debug>(message: M) {
+        assert_eq!(M::from_bytes(message.to_bytes()), Ok(message));
     }
 
-    fn decode(from: &mut Decoder) -> Decoded<Self> {
-        match from.u8("proposal answer")? {
-            0 => Ok(Self::Applied {
-                index: from.u64("index")?,
-                reply: from.bytes("reply")?,
-            }),
-            1 => Ok(Self::NotLeader),
-            2 => Ok(Self::Busy),
-            3 => Ok(Self::Unknown {
-                reason: from.text("reason")?,
-            }),
-            tag => Err(DecodeError::Tag {
-                what: "proposal answer",
-                tag: tag.into(),
-            }),
-        }
-    }
-}
-
-/// Whether a member has ever been in a cluster, and which data folder it has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Pristine {
-    pub(crate) pristine: bool,
-    pub(crate) incarnation: [u8; 16],
-}
-
-impl Message for Pristine {
-    fn encode(&self, to: &mut Encoder) {
-        to.bool(self.pristine);
-        to.raw(&self.incarnation);
-    }
-
-    fn decode(from: &mut Decoder) -> Decoded<Self> {
-        Ok(Self {
-            pristine: from.bool("pristine")?,
-            incarnation: from.fixed("incarnation")?,
-        })
-    }
-}
-
-/// The start of a snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SnapshotBegin {
-    pub(crate) vote: Vote,
-    pub(crate) meta: SnapshotMeta,
-}
-
-impl Message for SnapshotBegin {
-    fn encode(&self, to: &mut Encoder) {
-        to.vote(&self.vote);
-        to.snapshot_meta(&self.meta);
-    }
-
-    fn decode(from: &mut Decoder) -> Decoded<Self> {
-        Ok(Self {
-            vote: from.vote()?,
-            meta: from.snapshot_meta()?,
-        })
-    }
-}
-
-/// Rows in ascending order, with a checksum of their bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SnapshotChunk {
-    pub(crate) checksum: u32,
-    pub(crate) rows: Bytes,
-}
-
-impl Message for SnapshotChunk {
-    fn encode(&self, to: &mut Encoder) {
-        to.u32(self.checksum);
-        to.bytes(&self.rows);
-    }
-
-    fn decode(from: &mut Decoder) -> Decoded<Self> {
-        Ok(Self {
-            checksum: from.u32("checksum")?,
-            rows: from.bytes("rows")?,
-        })
-    }
-}
-
-/// The end of a snapshot: how many rows, and the SHA-256 of all their bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct SnapshotEnd {
-    pub(crate) rows: u64,
-    pub(crate) digest: [u8; 32],
-}
-
-impl Message for SnapshotEnd {
-    fn encode(&self, to: &mut Encoder) {
-        to.u64(self.rows);
-        to.raw(&self.digest);
-    }
-
-    fn decode(from: &mut Decoder) -> Decoded<Self> {
-        Ok(Self {
-            rows: from.u64("rows")?,
-            digest: from.fixed("digest")?,
-        })
-    }
-}
-
-/// The receiver's vote.
-impl Message for Vote {
-    fn encode(&self, to: &mut Encoder) {
-        to.vote(self);
-    }
-
-    fn decode(from: &mut Decoder) -> Decoded<Self> {
-        from.vote()
-    }
-}
-
-/// An index.
-impl Message for u64 {
-    fn encode(&self, to: &mut Encoder) {
-        to.u64(*self);
-    }
-
-    fn decode(from: &mut Decoder) -> Decoded<Self> {
-        from.u64("number")
-    }
-}
-
-/// Nothing to say.
-impl Message for () {
-    fn encode(&self, _: &mut Encoder) {}
-
-    fn decode(_: &mut Decoder) -> Decoded<Self> {
-        Ok(())
+    #[test]
+    fn every_answer_survives_a_round_trip() {
+        survives::<StreamAppendResult<Types>>(Ok(Some(AT)));
+        survives::<StreamAppendResult<Types>>(Err(StreamAppendError::Conflict(AT)));
+        survives::<StreamAppendResult<Types>>(Err(StreamAppendError::HigherVote(VOTE)));
+        survives(AppendEntriesResponse::<Types>::Success);
+        survives(AppendEntriesResponse::<Types>::PartialSuccess(Some(AT)));
+        survives(AppendEntriesResponse::<Types>::Conflict);
+        survives(AppendEntriesResponse::<Types>::HigherVote(VOTE));
+        survives(VoteResponse::<Types>::new(VOTE, Some(AT), true));
+        survives(TransferLeaderRequest::<Types>::new(VOTE, 5, Some(AT)));
+        survives::<TransferLeaderResponse<Types>>(Ok(()));
+        let changed = TransferLeaderError::VoteChanged {
+            expected: VOTE,
+            actual: VOTE,
+        };
+        survives::<TransferLeaderResponse<Types>>(Err(changed));
+        let unflushed = TransferLeaderError::LogNotFlushed {
+            expected: Some(AT),
+            actual: None,
+        };
+        survives::<TransferLeaderResponse<Types>>(Err(unflushed));
+        let mut request = VoteRequest::<Types>::new(VOTE, Some(AT));
+        request.leadership_transfer = true;
+        survives(request);
     }
 }

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use openraft::storage::Snapshot;
 
 use crate::Raft;
-use crate::codec::wire::{Kind, Message, SnapshotBegin, SnapshotChunk, SnapshotEnd};
+use crate::codec::own::{SnapshotBegin, SnapshotChunk, SnapshotEnd};
+use crate::codec::wire::{Kind, Message};
 use crate::state::{SnapshotData, Staged, StateStore};
 use crate::types::Vote;
 

@@ -11,7 +11,8 @@ use sha2::{Digest, Sha256};
 
 use super::connection::Connection;
 use super::network::Network;
-use crate::codec::wire::{Kind, Message, SnapshotBegin, SnapshotChunk, SnapshotEnd};
+use crate::codec::own::{SnapshotBegin, SnapshotChunk, SnapshotEnd};
+use crate::codec::wire::{Kind, Message};
 use crate::limits::{SNAPSHOT_CHUNK_BYTES_MAX, SNAPSHOT_STALL_MAX};
 use crate::state::{View, encode_rows, successor};
 use crate::types::{SnapshotMeta, Vote};

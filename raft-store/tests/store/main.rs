@@ -5,6 +5,8 @@ mod child;
 #[cfg(test)]
 mod cluster;
 #[cfg(test)]
+mod figures;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod refusals;
