@@ -49,17 +49,21 @@ pub(super) fn apply(moment: Moment<'_>, command: &VerifyFactor, tables: &mut imp
         });
     };
     let decision = Decision::denied(Denial::InvalidCode {}).about(account.id);
-    let decision = match second_factor::judge(&factor, &command.code) {
+    match second_factor::judge(&factor, &command.code) {
         Verdict::Right { step } => {
             tables.remove(Table::Challenges, &challenge.id.0)?;
-            return second_factor::accept(moment, account, factor, step, session, tables);
+            second_factor::accept(moment, account, factor, step, session, tables)
         }
-        Verdict::UsedBefore => decision.known_as(CODE_USED_BEFORE),
-        Verdict::Wrong => decision,
-    };
-    take_answer(challenge, tables)?;
-    second_factor::charge(moment, account, factor, tables)?;
-    Ok(decision)
+        Verdict::UsedBefore => {
+            take_answer(challenge, tables)?;
+            Ok(decision.known_as(CODE_USED_BEFORE))
+        }
+        Verdict::Wrong => {
+            take_answer(challenge, tables)?;
+            second_factor::charge(moment, account, factor, tables)?;
+            Ok(decision)
+        }
+    }
 }
 
 fn take_answer(challenge: Challenge, tables: &mut impl Tables) -> Result<(), Fault> {

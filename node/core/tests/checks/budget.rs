@@ -55,6 +55,8 @@ struct Guess {
 enum Outcome {
     /// Charged.
     Failure,
+    /// Looked at and not charged: the code was of a step that had been accepted, or of an older one.
+    Spent,
     /// Clears what was charged.
     Success,
     /// Looked at, and neither.
@@ -115,7 +117,7 @@ impl Budgets {
                 }
             }
             Outcome::Success => (*account, *factor) = (Budget::default(), Budget::default()),
-            Outcome::Other | Outcome::Unseen(_) => {}
+            Outcome::Spent | Outcome::Other | Outcome::Unseen(_) => {}
         }
         Ok(())
     }
@@ -144,8 +146,8 @@ impl Budgets {
 /// Whether a code was compared with a factor's row and the answer depends on it.
 pub(crate) fn is_evaluated_code(applied: &Applied<'_>) -> bool {
     let now: Timestamp = get(applied.after, Table::Meta, CLOCK_KEY).unwrap().unwrap_or_default();
-    guess(applied, now)
-        .is_some_and(|guess| guess.spends_factor && matches!(guess.outcome, Outcome::Failure | Outcome::Success))
+    let evaluated = |outcome| matches!(outcome, Outcome::Failure | Outcome::Spent | Outcome::Success);
+    guess(applied, now).is_some_and(|guess| guess.spends_factor && evaluated(guess.outcome))
 }
 
 fn guess(applied: &Applied<'_>, now: Timestamp) -> Option<Guess> {
@@ -171,6 +173,9 @@ fn guess(applied: &Applied<'_>, now: Timestamp) -> Option<Guess> {
     let factor = answerable(applied, account, now);
     let outcome = match applied.reply {
         Reply::SessionStarted(_) => Outcome::Success,
+        Reply::Denied(Denial::InvalidCredentials {} | Denial::InvalidCode {}) if is_spent(applied, account, now) => {
+            Outcome::Spent
+        }
         Reply::ChallengeStarted { .. } | Reply::Denied(Denial::InvalidCredentials {}) => Outcome::Failure,
         Reply::Denied(Denial::InvalidCode {}) if evidence(&applied.entry.command).map(|code| code.factor) == factor => {
             Outcome::Failure
@@ -195,6 +200,15 @@ fn guess(applied: &Applied<'_>, now: Timestamp) -> Option<Guess> {
         spends_factor,
         outcome,
     })
+}
+
+/// Whether the code was of a step that its factor is past.
+fn is_spent(applied: &Applied<'_>, account: AccountId, now: Timestamp) -> bool {
+    let factors: Vec<Factor> = query::factors(applied.before, account).unwrap();
+    let (Some(code), Some(factor)) = (evidence(&applied.entry.command), query::answerable(&factors, now)) else {
+        return false;
+    };
+    code.factor == factor.id && code.matched_step.is_some_and(|step| factor.last_step >= Some(step))
 }
 
 fn answerable(applied: &Applied<'_>, account: AccountId, now: Timestamp) -> Option<FactorId> {
