@@ -67,7 +67,7 @@ impl Proxy {
     /// Books a failed attempt and decides whether the request goes elsewhere.
     fn after_failure(&self, session: &Session, context: &mut Context, cause: Cause) -> bool {
         context.is_outcome_open |= cause.leaves_outcome_open() && context.operation.is_some();
-        let repeat = should_repeat(&context.situation(session, cause));
+        let repeat = should_repeat(&context.situation(session, cause, &self.cluster.view()));
         if repeat {
             context.open_outcome_retries += u32::from(cause == Cause::OpenOutcome);
             self.metrics.retried(cause);

@@ -11,7 +11,7 @@ use crate::cluster::Lease;
 use crate::config::StrictTransport;
 use crate::drain::Presence;
 use crate::entropy::HexId;
-use crate::pool::NodeSet;
+use crate::pool::{NodeSet, View};
 use crate::{clock, entropy};
 
 /// One request.
@@ -80,7 +80,7 @@ impl Context {
     }
 
     /// The situation after an attempt failed.
-    pub fn situation(&self, session: &Session, cause: Cause) -> Situation {
+    pub fn situation(&self, session: &Session, cause: Cause, view: &View) -> Situation {
         let answer_begun = session
             .response_written()
             .is_some_and(|head| !head.status.is_informational());
@@ -88,6 +88,7 @@ impl Context {
             cause,
             answer_begun,
             is_replayable: !session.as_downstream().retry_buffer_truncated(),
+            is_other_node_left: !view.ready.minus(self.tried).is_empty(),
             attempts: self.attempts,
             open_outcome_retries: self.open_outcome_retries,
             remaining: self.remaining(),

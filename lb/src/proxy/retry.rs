@@ -56,6 +56,8 @@ pub struct Situation {
     pub answer_begun: bool,
     /// The body can be sent once more.
     pub is_replayable: bool,
+    /// A usable node has not seen the request yet.
+    pub is_other_node_left: bool,
     /// Attempts so far, this one included.
     pub attempts: u32,
     /// Repetitions so far after an open outcome.
@@ -69,6 +71,8 @@ pub fn should_repeat(situation: &Situation) -> bool {
     let remaining_min = match situation.cause {
         Cause::Client => return false,
         Cause::OpenOutcome if situation.open_outcome_retries >= UNKNOWN_OUTCOME_RETRIES_MAX => return false,
+        // The same node would only wait for the same quorum once more.
+        Cause::OpenOutcome if !situation.is_other_node_left => return false,
         Cause::OpenOutcome => UNKNOWN_RETRY_REMAINING_MS_MIN,
         Cause::Connect | Cause::Broken | Cause::Silent | Cause::NotExecuted | Cause::Internal => RETRY_REMAINING_MS_MIN,
     };
@@ -87,6 +91,7 @@ mod tests {
             cause,
             answer_begun: false,
             is_replayable: true,
+            is_other_node_left: true,
             attempts: 1,
             open_outcome_retries: 0,
             remaining: Duration::from_secs(5),
@@ -137,6 +142,15 @@ mod tests {
         }));
         assert!(!should_repeat(&Situation {
             remaining: Duration::from_millis(500),
+            ..open
+        }));
+    }
+
+    #[test]
+    fn an_open_outcome_is_not_asked_about_at_the_same_node() {
+        let open = situation(Cause::OpenOutcome);
+        assert!(!should_repeat(&Situation {
+            is_other_node_left: false,
             ..open
         }));
     }

@@ -233,3 +233,13 @@ async fn a_busy_node_gets_no_more_while_another_is_free() {
         assert_eq!(answer.await.expect("no panic").status, 200);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_open_outcome_is_passed_on_when_no_other_node_is_left_to_ask() {
+    let cluster = cluster(1).await;
+    cluster.nodes[0].behave(Conduct::OpenOutcome);
+    let answer = cluster.lb.client().post("/v1/account", "{}").await;
+    assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"));
+    assert_eq!(answer.text(), "{\"detail\":\"not now\"}");
+    assert_eq!(cluster.nodes[0].seen().len(), 1);
+}
