@@ -68,7 +68,7 @@ pub async fn run(config: Config) -> Ended {
         Ok(prepared) => prepared,
         Err(message) => return Ended::Refused(message),
     };
-    match start(config, prepared).await {
+    match start(&config, prepared).await {
         Ok((running, telemetry)) => {
             let ended = running.until_the_end().await;
             // Blocks while the last spans are sent, so not on a thread of the runtime.
@@ -140,7 +140,7 @@ fn store_config(config: &Config) -> Result<raft_store::Config, rustls::Error> {
 }
 
 /// Opens the store and serves at once: until a leader is known the node says that it is not ready.
-async fn start(config: Config, prepared: Prepared) -> Result<(Running, Telemetry), String> {
+async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetry), String> {
     let Prepared {
         telemetry,
         metrics,
@@ -155,56 +155,30 @@ async fn start(config: Config, prepared: Prepared) -> Result<(Running, Telemetry
     let replication = Replication::open(store, metrics.clone()).await.map_err(words)?;
     let collector = StoreCollector::new(replication.store().clone()).map_err(words)?;
     metrics.register(collector).map_err(words)?;
-    metrics
-        .register(HashCollector::new(hashing.clone()).map_err(words)?)
-        .map_err(words)?;
+    let collector = HashCollector::new(hashing.clone()).map_err(words)?;
+    metrics.register(collector).map_err(words)?;
 
     let (stop_requests, requests_stop) = shutdown::channel();
     let (stop_rest, rest_stop) = shutdown::channel();
     let keys = SigningKeys::default();
+    let ring = Arc::clone(&config.key_ring);
+    tokio::spawn(ensure_signing_key(
+        keys.clone(),
+        replication.clone(),
+        ring,
+        rest_stop.clone(),
+    ));
+    let worker = mail_worker(config, transport, &replication, &metrics)
+        .map(|worker| tokio::spawn(worker.run(rest_stop.clone())));
     let health = Health::new(replication.clone(), {
         let keys = keys.clone();
         move || keys.is_ready()
     });
-    let worker = match (&config.mail, transport) {
-        (Some(mail), Some(transport)) => {
-            let worker = Worker::new(replication.clone(), transport, mail.from.clone(), metrics.clone());
-            Some(tokio::spawn(worker.run(rest_stop.clone())))
-        }
-        _ => {
-            tracing::warn!("no mail transport is configured: mail stays in the outbox");
-            None
-        }
-    };
-    let ring = Arc::new(config.key_ring);
-    tokio::spawn(ensure_signing_key(
-        keys.clone(),
-        replication.clone(),
-        Arc::clone(&ring),
-        rest_stop.clone(),
-    ));
-    let auth_config = AuthConfig {
-        issuer: config.tokens.issuer,
-        audience: config.tokens.audience,
-        access_seconds: config.tokens.access_seconds,
-        refresh_seconds: config.tokens.refresh_seconds,
-    };
-    let state = AppState {
-        auth: Auth::new(auth_config, replication.clone(), Arc::clone(&ring), hashing, keys)
-            .with_flood_limit(config.login_per_address_per_minute),
-        config: Arc::new(HttpConfig {
-            public_origins: config.http.public_origins.clone(),
-            public_profiles: config.dialects.public_profiles,
-            legacy_cookie_names: config.dialects.legacy_cookie_names,
-        }),
-        key_ring: ring,
-    };
-    let allowed = config.http.request_deadline;
     let pipeline = Pipeline::new(
-        router(state),
+        router(app_state(config, &replication, hashing, keys)),
         health.clone(),
         metrics.clone(),
-        allowed,
+        config.http.request_deadline,
         telemetry.spans_exported(),
     );
     let operations = Ops::new(health.clone(), metrics.clone());
@@ -224,9 +198,7 @@ async fn start(config: Config, prepared: Prepared) -> Result<(Running, Telemetry
     };
     let requests = tokio::spawn(http.serve(pipeline, requests_stop, DRAIN_REQUESTS_MAX));
     let ops = tokio::spawn(ops.serve(operations, rest_stop, OPS_DRAIN_MAX));
-    tracing::info!(
-        http = %config.http.listen, peer = %config.peer_listen, ops = %config.ops_listen, "serving"
-    );
+    tracing::info!(http = %config.http.listen, peer = %config.peer_listen, ops = %config.ops_listen, "serving");
     let running = Running {
         replication,
         health,
@@ -238,6 +210,43 @@ async fn start(config: Config, prepared: Prepared) -> Result<(Running, Telemetry
         worker,
     };
     Ok((running, telemetry))
+}
+
+fn app_state(config: &Config, replication: &Replication, hashing: HashPool, keys: SigningKeys) -> AppState {
+    let tokens = AuthConfig {
+        issuer: config.tokens.issuer.clone(),
+        audience: config.tokens.audience.clone(),
+        access_seconds: config.tokens.access_seconds,
+        refresh_seconds: config.tokens.refresh_seconds,
+    };
+    let auth = Auth::new(tokens, replication.clone(), Arc::clone(&config.key_ring), hashing, keys);
+    AppState {
+        auth: auth.with_flood_limit(config.login_per_address_per_minute),
+        config: Arc::new(HttpConfig {
+            public_origins: config.http.public_origins.clone(),
+            public_profiles: config.dialects.public_profiles,
+            legacy_cookie_names: config.dialects.legacy_cookie_names,
+        }),
+        key_ring: Arc::clone(&config.key_ring),
+    }
+}
+
+fn mail_worker(
+    config: &Config,
+    transport: Option<Transport>,
+    replication: &Replication,
+    metrics: &Metrics,
+) -> Option<Worker> {
+    let Some((mail, transport)) = config.mail.as_ref().zip(transport) else {
+        tracing::warn!("no mail transport is configured: mail stays in the outbox");
+        return None;
+    };
+    Some(Worker::new(
+        replication.clone(),
+        transport,
+        mail.from.clone(),
+        metrics.clone(),
+    ))
 }
 
 /// Whoever leads gives the cluster its key; the others wait until they have read it.

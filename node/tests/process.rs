@@ -1,5 +1,6 @@
 //! The program from outside: what it refuses, how it ends, and that nothing acknowledged is lost.
 
+#[cfg(test)]
 mod support;
 
 use auth_api::status::{NodeStatus, Role};
@@ -8,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use std::net::TcpListener;
 use std::process::Stdio;
-use support::Site;
+use support::{Node, Site};
 
 fn account(name: &str) -> serde_json::Value {
     json!({
@@ -67,6 +68,14 @@ async fn a_cluster_of_one_serves_and_stops_in_order() {
         assert!(metrics.lines().any(|have| have == line), "{line} is not in\n{metrics}");
     }
 
+    drained_stop(&site, node).await;
+    check_log(&site.log());
+}
+
+/// Load balancers are told first, then the node ends well.
+#[cfg(test)]
+async fn drained_stop(site: &Site, node: Node<'_>) {
+    let lb = site.lb();
     node.signal(Signal::TERM);
     let drained = loop {
         let answer = lb.get(site.url(paths::JWKS)).send().await;
@@ -87,8 +96,11 @@ async fn a_cluster_of_one_serves_and_stops_in_order() {
         .unwrap();
     assert!(status.draining && !status.ready);
     assert_eq!(node.end().code(), Some(0), "{}", site.log());
+}
 
-    let log = site.log();
+/// Every line is JSON with the fields that collectors look for, and none tells a secret.
+#[cfg(test)]
+fn check_log(log: &str) {
     for line in log.lines() {
         let line: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
         assert!(

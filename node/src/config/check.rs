@@ -11,6 +11,7 @@ use crate::limits::{
 use crate::secrets::KeyRing;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Fastest heartbeat.
@@ -69,7 +70,7 @@ pub(super) fn check(file: raw::File) -> Result<Config, ConfigError> {
     };
     files::check_folder("data_dir", &file.data_dir)?;
     let identity = files::read_identity(&file.tls, &file.name)?;
-    let key_ring = KeyRing::load(&file.keys.key_ring)?;
+    let key_ring = Arc::new(KeyRing::load(&file.keys.key_ring)?);
     Ok(Config {
         name: file.name,
         node_id: file.node_id,

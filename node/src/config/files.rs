@@ -173,20 +173,24 @@ fn check_trust(
         .verify_server_cert(leaf, intermediates, &server_name, &[], now)
         .map(|_| ());
     let dials = client.verify_client_cert(leaf, intermediates, now).map(|_| ());
-    serves.and(dials).map_err(|error| match error {
-        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            refuse("was not issued by an authority of tls.ca")
-        }
-        rustls::Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
-            refuse("has expired; issue a new one")
-        }
-        rustls::Error::InvalidCertificate(
-            CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. },
-        ) => refuse("is not valid yet; check this machine's clock"),
-        other => refuse(&format!(
-            "cannot be used both to serve and to dial inside the cluster: {other}"
-        )),
-    })
+    serves.and(dials).map_err(|error| refuse(&distrust(&error)))
+}
+
+fn distrust(error: &rustls::Error) -> String {
+    use CertificateError as Bad;
+    let rustls::Error::InvalidCertificate(bad) = error else {
+        return error.to_string();
+    };
+    // A bad signature: an authority of the same name with another key, such as one that was made anew.
+    if matches!(bad, Bad::UnknownIssuer | Bad::BadSignature) {
+        "was not issued by an authority of tls.ca".into()
+    } else if matches!(bad, Bad::Expired | Bad::ExpiredContext { .. }) {
+        "has expired; issue a new one".into()
+    } else if matches!(bad, Bad::NotValidYet | Bad::NotValidYetContext { .. }) {
+        "is not valid yet; check this machine's clock".into()
+    } else {
+        format!("cannot be used both to serve and to dial inside the cluster: {error}")
+    }
 }
 
 fn contents(setting: &'static str, path: &Path, problem: &str) -> ConfigError {

@@ -20,6 +20,7 @@ use crate::secrets::KeyRing;
 use crate::tls::Identity;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Everything that a node is told.
@@ -43,7 +44,7 @@ pub struct Config {
     /// Who this node is, and whom it believes.
     pub identity: Identity,
     /// Keys that seal secrets before they are replicated.
-    pub key_ring: KeyRing,
+    pub key_ring: Arc<KeyRing>,
     /// Heartbeats and elections.
     pub timing: raft_store::Timing,
     /// Cost of password hashes and the threads that compute them.
@@ -52,7 +53,7 @@ pub struct Config {
     pub tokens: Tokens,
     /// Switches of the dialects.
     pub dialects: Dialects,
-    /// Logins that one client address may try in a minute at this node; none: not limited here.
+    /// Logins that one client address may try in a minute at this node.
     pub login_per_address_per_minute: u32,
     /// How mail is sent, if it is.
     pub mail: Option<Mail>,

@@ -37,21 +37,27 @@ pub(super) fn counter(name: &str, help: &str, value: u64) -> MetricFamily {
     family(name, help, MetricType::COUNTER, vec![metric])
 }
 
-/// `counts` has one more than `bounds`: what is above all of them. `unit` is what one unit of the source is in the
-/// metric's.
-pub(super) fn histogram(name: &str, help: &str, bounds: &[u64], counts: &[u64], sum: u64, unit: f64) -> MetricFamily {
+/// `counts` has one more than `bounds`: what is above all of them. `per_unit` of the source make one of the metric.
+pub(super) fn histogram(
+    name: &str,
+    help: &str,
+    bounds: &[u64],
+    counts: &[u64],
+    sum: u64,
+    per_unit: f64,
+) -> MetricFamily {
     let mut below = 0;
     let buckets = bounds.iter().zip(counts).map(|(bound, count)| {
         below += count;
         let mut bucket = Bucket::default();
         bucket.set_cumulative_count(below);
-        bucket.set_upper_bound(number(*bound) * unit);
+        bucket.set_upper_bound(number(*bound) / per_unit);
         bucket
     });
     let mut histogram = Histogram::default();
     histogram.set_bucket(buckets.collect());
     histogram.set_sample_count(counts.iter().sum());
-    histogram.set_sample_sum(number(sum) * unit);
+    histogram.set_sample_sum(number(sum) / per_unit);
     let mut metric = Metric::default();
     metric.set_histogram(histogram);
     family(name, help, MetricType::HISTOGRAM, vec![metric])

@@ -60,5 +60,5 @@ impl Collector for HashCollector {
 }
 
 fn durations(name: &str, help: &str, seen: &Histogram) -> MetricFamily {
-    histogram(name, help, &BUCKETS_US, &seen.counts(), seen.sum_us(), 1e-6)
+    histogram(name, help, &BUCKETS_US, &seen.counts(), seen.sum_us(), 1e6)
 }

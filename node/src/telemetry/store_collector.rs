@@ -103,12 +103,12 @@ fn status_families(status: &Status) -> Vec<MetricFamily> {
 }
 
 fn metrics_families(seen: &MetricsSnapshot) -> Vec<MetricFamily> {
-    vec![
+    let mut families = vec![
         snapshot(
             "log_fsync_seconds",
             "Time of each fsync of the log.",
             &seen.fsync_us,
-            1e-6,
+            1e6,
         ),
         snapshot(
             "log_group_entries",
@@ -116,6 +116,14 @@ fn metrics_families(seen: &MetricsSnapshot) -> Vec<MetricFamily> {
             &seen.group_entries,
             1.0,
         ),
+    ];
+    families.extend(gauges(seen));
+    families.extend(counters(seen));
+    families
+}
+
+fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 8] {
+    [
         gauge(
             "log_queue_depth",
             "Operations waiting for the writer of the log.",
@@ -127,6 +135,28 @@ fn metrics_families(seen: &MetricsSnapshot) -> Vec<MetricFamily> {
             "Proposals in progress.",
             seen.proposals_in_flight,
         ),
+        gauge(
+            "checkpoint_last_milliseconds",
+            "Time of the last checkpoint.",
+            seen.checkpoint_last_ms,
+        ),
+        gauge(
+            "memtable_rows",
+            "Rows in memory that are in no checkpoint yet.",
+            seen.memtable_rows,
+        ),
+        gauge("log_disk_bytes", "Size of the log on disk.", seen.log_disk_bytes),
+        gauge("state_disk_bytes", "Size of the tables on disk.", seen.state_disk_bytes),
+        gauge(
+            "unsynced_files",
+            "Files written without fsync; anything but 0 is a fault.",
+            seen.unsynced_files,
+        ),
+    ]
+}
+
+fn counters(seen: &MetricsSnapshot) -> [MetricFamily; 7] {
+    [
         counter(
             "proposals_forwarded_total",
             "Proposals given to another member.",
@@ -148,16 +178,6 @@ fn metrics_families(seen: &MetricsSnapshot) -> Vec<MetricFamily> {
             seen.leader_changes,
         ),
         counter("checkpoints_total", "Checkpoints written.", seen.checkpoints),
-        gauge(
-            "checkpoint_last_milliseconds",
-            "Time of the last checkpoint.",
-            seen.checkpoint_last_ms,
-        ),
-        gauge(
-            "memtable_rows",
-            "Rows in memory that are in no checkpoint yet.",
-            seen.memtable_rows,
-        ),
         counter(
             "snapshot_sent_bytes_total",
             "Bytes of snapshots sent.",
@@ -168,18 +188,11 @@ fn metrics_families(seen: &MetricsSnapshot) -> Vec<MetricFamily> {
             "Snapshots taken over from a leader.",
             seen.snapshots_installed,
         ),
-        gauge("log_disk_bytes", "Size of the log on disk.", seen.log_disk_bytes),
-        gauge("state_disk_bytes", "Size of the tables on disk.", seen.state_disk_bytes),
-        gauge(
-            "unsynced_files",
-            "Files written without fsync; anything but 0 is a fault.",
-            seen.unsynced_files,
-        ),
     ]
 }
 
-fn snapshot(name: &str, help: &str, seen: &HistogramSnapshot, unit: f64) -> MetricFamily {
-    histogram(name, help, seen.bounds, &seen.counts, seen.sum, unit)
+fn snapshot(name: &str, help: &str, seen: &HistogramSnapshot, per_unit: f64) -> MetricFamily {
+    histogram(name, help, seen.bounds, &seen.counts, seen.sum, per_unit)
 }
 
 #[cfg(test)]
