@@ -127,7 +127,9 @@ pub fn randomness(source: &Source) -> Option<String> {
         return None;
     }
     // Another library's module of that name may be handed to it, but not drawn from.
-    let draws = |text: &str| (names(text, "rand::") && !text.contains("::rand::")) || text.contains("::rand::fill");
+    let draws = |text: &str| {
+        (names(text, "rand::") && !text.contains("::rand::")) || text.contains(concat!("::rand", "::fill"))
+    };
     let (line, _) = code(&source.text).find(|(_, text)| draws(text))?;
     Some(format!(
         "line {line} draws randomness: only the package's entropy.rs may"
