@@ -8,9 +8,10 @@ use tokio::time::timeout;
 
 use super::Proxy;
 use super::context::Context;
-use crate::entropy;
+
 use crate::limits::SECOND_ROUND_PAUSE_MS;
 use crate::pool::{NodeSet, Pick};
+use crate::{clock, entropy};
 
 impl Proxy {
     /// The next node for a request. While no node is usable the request waits, until its deadline.
@@ -32,6 +33,7 @@ impl Proxy {
         context.node = Some(index);
         context.tried.insert(index);
         context.attempts += 1;
+        context.attempt_started = clock::now();
         Ok(peer)
     }
 

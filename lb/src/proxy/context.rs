@@ -34,6 +34,8 @@ pub struct Context {
     pub body_bytes: usize,
     /// Nodes that it was sent to.
     pub tried: NodeSet,
+    /// When it was sent last.
+    pub attempt_started: Instant,
     /// Times it was sent.
     pub attempts: u32,
     /// Times it was sent again after an open outcome.
@@ -64,6 +66,7 @@ impl Context {
             strict_transport: None,
             body_bytes: 0,
             tried: NodeSet::EMPTY,
+            attempt_started: started,
             attempts: 0,
             open_outcome_retries: 0,
             is_outcome_open: false,
@@ -91,6 +94,7 @@ impl Context {
             is_other_node_left: !view.ready.minus(self.tried).is_empty(),
             attempts: self.attempts,
             open_outcome_retries: self.open_outcome_retries,
+            attempt_took: clock::now().saturating_duration_since(self.attempt_started),
             remaining: self.remaining(),
         }
     }

@@ -62,6 +62,8 @@ pub struct Situation {
     pub attempts: u32,
     /// Repetitions so far after an open outcome.
     pub open_outcome_retries: u32,
+    /// Time that the attempt took.
+    pub attempt_took: Duration,
     /// Time to the deadline of the request.
     pub remaining: Duration,
 }
@@ -70,6 +72,10 @@ pub struct Situation {
 pub fn should_repeat(situation: &Situation) -> bool {
     let remaining_min = match situation.cause {
         Cause::Client => return false,
+        // What took the same node so long before would be cut off by the deadline now, and leave the outcome open.
+        Cause::NotExecuted if !situation.is_other_node_left && situation.attempt_took >= situation.remaining => {
+            return false;
+        }
         Cause::OpenOutcome if situation.open_outcome_retries >= UNKNOWN_OUTCOME_RETRIES_MAX => return false,
         // The same node would only wait for the same quorum once more.
         Cause::OpenOutcome if !situation.is_other_node_left => return false,
@@ -94,6 +100,7 @@ mod tests {
             is_other_node_left: true,
             attempts: 1,
             open_outcome_retries: 0,
+            attempt_took: Duration::from_millis(1),
             remaining: Duration::from_secs(5),
         }
     }
@@ -144,6 +151,24 @@ mod tests {
             remaining: Duration::from_millis(500),
             ..open
         }));
+    }
+
+    #[test]
+    fn a_node_that_refused_late_is_not_asked_again_when_time_runs_out() {
+        let late = Situation {
+            attempt_took: Duration::from_secs(5),
+            ..situation(Cause::NotExecuted)
+        };
+        assert!(should_repeat(&late));
+        assert!(!should_repeat(&Situation {
+            is_other_node_left: false,
+            ..late
+        }));
+        let early = Situation {
+            is_other_node_left: false,
+            ..situation(Cause::NotExecuted)
+        };
+        assert!(should_repeat(&early));
     }
 
     #[test]

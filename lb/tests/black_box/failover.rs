@@ -243,3 +243,15 @@ async fn an_open_outcome_is_passed_on_when_no_other_node_is_left_to_ask() {
     assert_eq!(answer.text(), "{\"detail\":\"not now\"}");
     assert_eq!(cluster.nodes[0].seen().len(), 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_nobody_executes_is_offered_until_its_deadline() {
+    let cluster = cluster(1).await;
+    cluster.nodes[0].behave(Conduct::NotExecuted);
+    let client = cluster.lb.client().clone();
+    let waiting = tokio::spawn(async move { client.post("/v1/account", "{}").await });
+    until("it was offered again", || async { cluster.nodes[0].seen().len() > 1 }).await;
+    cluster.nodes[0].behave(Conduct::Answer);
+    let answer = waiting.await.expect("no panic");
+    assert_eq!((answer.status.as_u16(), answer.text()), (200, "node-1"));
+}
