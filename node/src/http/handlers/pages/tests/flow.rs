@@ -1,18 +1,6 @@
 //! The whole way: sign up, log in, connect an app, welcome, log out, and back in with a code.
 
 use super::*;
-use auth_core::limits::TOTP_STEP_SECONDS;
-
-/// The code of a key at a time step, as an app on a phone computes it.
-fn code(secret: &str, step: u64) -> String {
-    let seed = totp_rs::Secret::try_from_base32(secret).unwrap();
-    let totp = totp_rs::Builder::new()
-        .with_digits(6)
-        .with_secret(seed.to_vec())
-        .build()
-        .unwrap();
-    totp.generate(step * TOTP_STEP_SECONDS).to_string()
-}
 
 /// A code in the two groups that apps show, as people type it.
 fn typed(code: &str) -> String {
@@ -24,8 +12,7 @@ async fn a_user_signs_up_connects_an_app_and_logs_in_twice() {
     let (app, node) = app().await;
     let mut browser = Browser::new(&app);
     browser.get("/").await.shows(StatusCode::OK, "href=\"/signup\"");
-    // Codes of this step and the next are good for as long as the test may take; each only once.
-    let step = clock::now().seconds() / TOTP_STEP_SECONDS;
+    let step = step();
 
     let secret = sign_up_and_enrol(&mut browser, "maria").await;
     browser
@@ -84,7 +71,7 @@ async fn se_6_session_cookies_have_every_attribute_and_forms_change_at_login() {
     let (app, node) = app().await;
     let mut browser = Browser::new(&app);
     let secret = sign_up_and_enrol(&mut browser, "maria").await;
-    let step = clock::now().seconds() / TOTP_STEP_SECONDS;
+    let step = step();
     let before = browser.jar["__Host-form"].clone();
     let done = browser.fill("/login/enrol", &[("code", &code(&secret, step))]).await;
     done.is_sent_to("/welcome");

@@ -154,6 +154,29 @@ async fn names_are_escaped_wherever_they_are_shown() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_hostile_name_of_an_account_is_escaped() {
+    let (app, node) = app().await;
+    let mut browser = Browser::new(&app);
+    let hostile = "<img\"'&onerror=alert(1)>";
+    let secret = sign_up_and_enrol(&mut browser, hostile).await;
+    let enrol = browser.get("/login/enrol").await.body;
+    let code = code(&secret, step());
+    browser
+        .fill("/login/enrol", &[("code", &code)])
+        .await
+        .is_sent_to("/welcome");
+    let welcome = browser.get("/welcome").await.body;
+    assert!(
+        welcome.contains("&#60;img&#34;&#39;&#38;onerror=alert(1)&#62;"),
+        "{welcome}"
+    );
+    for page in [enrol, welcome] {
+        assert!(!page.contains("<img"), "{page}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pw_10_fields_say_what_belongs_in_them() {
     let (app, node) = app().await;
     let mut browser = Browser::new(&app);

@@ -12,6 +12,7 @@ use crate::replication::testing::single_node;
 use crate::secrets::KeyRing;
 use crate::service::{Auth, AuthConfig};
 use crate::signing::SigningKeys;
+use auth_core::limits::TOTP_STEP_SECONDS;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
@@ -245,4 +246,20 @@ async fn sign_up_and_enrol(browser: &mut Browser, username: &str) -> String {
         .await
         .is_sent_to("/login/enrol");
     browser.get("/login/enrol").await.secret()
+}
+
+/// The code of a key at a time step, as an app on a phone computes it.
+fn code(secret: &str, step: u64) -> String {
+    let seed = totp_rs::Secret::try_from_base32(secret).unwrap();
+    let totp = totp_rs::Builder::new()
+        .with_digits(6)
+        .with_secret(seed.to_vec())
+        .build()
+        .unwrap();
+    totp.generate(step * TOTP_STEP_SECONDS).to_string()
+}
+
+/// The time step of now. Its code and the next one's are good for as long as a test may take; each only once.
+fn step() -> u64 {
+    clock::now().seconds() / TOTP_STEP_SECONDS
 }
