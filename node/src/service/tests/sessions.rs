@@ -180,7 +180,8 @@ async fn av_2_without_a_quorum_nothing_is_hashed_and_nobody_is_let_in() {
         login("alice", PASSWORD, &totp.code(1)),
         Call::get(api::USER_INFO).bearer(&access),
     ] {
-        let answer = node.send(call).await;
+        // All of it is waited for: a leader might come back.
+        let answer = node.send_within(call, Duration::from_secs(1)).await;
         assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
         assert!(answer.headers.contains_key("retry-after"));
         assert_eq!(answer.headers[NOT_EXECUTED], "1");
