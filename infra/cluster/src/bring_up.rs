@@ -83,7 +83,6 @@ pub fn wipe(layout: &Layout) -> Result<()> {
         layout.settings(),
         layout.enrolled_mark(),
         layout.key_ring(),
-        layout.supervisor_log(),
     ];
     for file in files {
         ignore_missing(&file, fs::remove_file(&file))?;

@@ -73,9 +73,6 @@ pub async fn up_detached(layout: &Layout, up: &Up, arguments: &[OsString]) -> Re
         None => return already_up(layout, up).await,
         Some(lock) => drop(lock),
     }
-    if up.fresh {
-        let _ = std::fs::remove_file(layout.supervisor_log());
-    }
     let mut child = spawn_supervisor(layout, arguments)?;
     let mut said = String::new();
     let deadline = Instant::now() + Duration::from_secs(2 * START_SECONDS_MAX);
@@ -246,10 +243,23 @@ fn plan(layout: &Layout, up: &Up) -> Result<Plan> {
     Ok(Plan {
         layout: layout.clone(),
         wish: up.wish,
-        mail: up.smtp.clone().map_or(Mail::Folder, Mail::Smtp),
+        mail: mail(up.smtp.as_deref())?,
         fresh: up.fresh,
         binaries: Binaries::find(up.build)?,
     })
+}
+
+fn mail(smtp: Option<&str>) -> Result<Mail> {
+    let Some(server) = smtp else { return Ok(Mail::Folder) };
+    let is_server = server
+        .rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0));
+    if is_server {
+        return Ok(Mail::Smtp(server.to_owned()));
+    }
+    Err(Error::refused(format!(
+        "--smtp {server} is no server: give host:port, e.g. --smtp 127.0.0.1:2525"
+    )))
 }
 
 fn spawn_supervisor(layout: &Layout, arguments: &[OsString]) -> Result<Child> {
@@ -286,5 +296,55 @@ fn supervisor_failure(layout: &Layout, code: Option<i32>) -> Error {
         Error::Refused(message)
     } else {
         Error::Fault(message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_server_has_a_host_and_a_port() {
+        assert_eq!(mail(None).unwrap(), Mail::Folder);
+        assert_eq!(
+            mail(Some("127.0.0.1:2525")).unwrap(),
+            Mail::Smtp("127.0.0.1:2525".into())
+        );
+        for wrong in ["localhost", ":25", "localhost:", "localhost:0", "localhost:99999"] {
+            let error = mail(Some(wrong)).unwrap_err();
+            assert!(error.exit_code() == 2 && error.to_string().contains(wrong), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_message_of_a_supervisor_that_ended_is_handed_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path()).unwrap();
+        std::fs::write(
+            layout.supervisor_log(),
+            "… starting\nerror: port 7101 is in use\nchoose another\n",
+        )
+        .unwrap();
+        let error = supervisor_failure(&layout, Some(2));
+        assert_eq!(
+            (error.exit_code(), error.to_string().as_str()),
+            (2, "port 7101 is in use\nchoose another")
+        );
+        std::fs::write(layout.supervisor_log(), "").unwrap();
+        let error = supervisor_failure(&layout, None);
+        assert!(
+            error.exit_code() == 1 && error.to_string().contains("supervisor.log"),
+            "{error}"
+        );
+    }
+
+    #[tokio::test]
+    async fn down_of_nothing_is_no_error() {
+        let dir = tempfile::tempdir().unwrap();
+        let there = Layout::new(dir.path()).unwrap();
+        assert!(down(&there).await.unwrap().contains("nothing runs"));
+        let nowhere = Layout::new(&dir.path().join("nowhere")).unwrap();
+        assert!(down(&nowhere).await.unwrap().contains("no such folder"));
+        assert!(!nowhere.root().exists(), "looking creates nothing");
     }
 }

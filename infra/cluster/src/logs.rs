@@ -46,7 +46,12 @@ pub async fn show(description: &Description, name: Option<&str>, follow: bool, o
     }
     loop {
         for tail in &mut tails {
-            tail.copy(out).map_err(|e| Error::file("show", &tail.path, &e))?;
+            match tail.copy(out) {
+                Ok(()) => {}
+                // The reader has seen enough.
+                Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => return Ok(()),
+                Err(e) => return Err(Error::file("show", &tail.path, &e)),
+            }
         }
         if !follow {
             return Ok(());

@@ -6,7 +6,7 @@ use cluster_harness::binaries::Binaries;
 use cluster_harness::cluster::{Options, prepare_temporary};
 use cluster_harness::description::Description;
 use cluster_harness::layout::Layout;
-use cluster_harness::settings::Settings;
+use cluster_harness::ports::Ports;
 use cluster_harness::supervisor::{Groups, Supervisor};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -26,26 +26,31 @@ struct Fixture {
     supervisor: Arc<Supervisor>,
 }
 
-/// One node and one load balancer that run the scripts.
+/// One node and one load balancer that run the scripts; somebody answers on their operations ports.
 async fn fixture(node: &str, lb: &str) -> Fixture {
-    let (dir, prepared) = prepare_temporary(&Options {
-        nodes: 1,
-        lbs: 1,
-        bin_dir: None,
-    })
-    .unwrap();
-    let binaries = Binaries {
-        node: script(dir.path(), "tfauth-node", node),
-        lb: script(dir.path(), "tfauth-lb", lb),
-    };
-    let settings: Settings = prepared.settings.clone();
-    let supervisor = prepared.supervise(&binaries, Groups::Shared).unwrap();
-    let ports = settings.ports().unwrap();
+    let (fixture, ports) = silent(node, lb);
     for port in [ports.node_ops(1), ports.lb_ops(1)] {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         tokio::spawn(answer_ok(listener));
     }
-    Fixture { _dir: dir, supervisor }
+    fixture
+}
+
+/// The same, and nobody answers.
+fn silent(node: &str, lb: &str) -> (Fixture, Ports) {
+    let options = Options {
+        nodes: 1,
+        lbs: 1,
+        bin_dir: None,
+    };
+    let (dir, prepared) = prepare_temporary(&options).unwrap();
+    let binaries = Binaries {
+        node: script(dir.path(), "tfauth-node", node),
+        lb: script(dir.path(), "tfauth-lb", lb),
+    };
+    let ports = prepared.settings.ports().unwrap();
+    let supervisor = prepared.supervise(&binaries, Groups::Shared).unwrap();
+    (Fixture { _dir: dir, supervisor }, ports)
 }
 
 fn script(dir: &Path, name: &str, body: &str) -> std::path::PathBuf {
@@ -154,7 +159,7 @@ async fn a_member_that_dies_by_itself_is_shown_as_down_and_stays_down() {
 
 #[tokio::test]
 async fn a_refusal_of_a_member_is_told_in_its_own_words() {
-    let fixture = fixture(REFUSING, ORDERLY).await;
+    let (fixture, _) = silent(REFUSING, ORDERLY);
     let error = fixture.supervisor.start("node-1").await.unwrap_err();
     assert_eq!(error.exit_code(), 2, "{error}");
     assert!(
