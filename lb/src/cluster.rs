@@ -311,3 +311,74 @@ impl Drop for Hold {
         self.0.held.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use auth_api::status::Role;
+
+    use super::*;
+    use crate::config::tests::good_config;
+
+    fn cluster() -> Arc<Cluster> {
+        crate::tls::install_provider();
+        Arc::new(Cluster::new(&good_config()))
+    }
+
+    fn ready(name: &str) -> NodeStatus {
+        NodeStatus {
+            node_id: 1,
+            name: name.into(),
+            incarnation: "a".into(),
+            cluster_id: "c".into(),
+            term: 1,
+            role: Role::Follower,
+            leader_id: Some(1),
+            committed: 1,
+            applied: 1,
+            last_quorum_ms: None,
+            ready: true,
+            draining: false,
+            in_flight: 0,
+            version: "0".into(),
+        }
+    }
+
+    #[test]
+    fn whoever_waits_is_told_when_a_node_becomes_usable() {
+        let cluster = cluster();
+        assert_eq!(cluster.pick(NodeSet::EMPTY, 0), Pick::NoneUsable);
+        let changes = cluster.changes();
+        cluster.probe_answered(1, ready("node-2"));
+        assert!(changes.has_changed().expect("the cluster lives"));
+        assert_eq!(cluster.pick(NodeSet::EMPTY, 0), Pick::Node(1));
+        assert!(!cluster.is_probed());
+        cluster.probe_failed(0, ProbeFailure::Refused);
+        assert!(cluster.is_probed());
+        cluster.refused(1);
+        assert_eq!(cluster.pick(NodeSet::EMPTY, 0), Pick::NoneUsable);
+    }
+
+    #[test]
+    fn a_lease_counts_until_it_is_dropped() {
+        let cluster = cluster();
+        cluster.probe_answered(0, ready("node-1"));
+        cluster.probe_answered(1, ready("node-2"));
+        let lease = cluster.lease(0);
+        assert_eq!(cluster.nodes()[0].in_flight(), 1);
+        for draw in [0, u64::MAX, 0xffff_ffff] {
+            assert_eq!(cluster.pick(NodeSet::EMPTY, draw), Pick::Node(1));
+        }
+        drop(lease);
+        assert_eq!(cluster.nodes()[0].in_flight(), 0);
+    }
+
+    #[test]
+    fn only_so_many_requests_may_wait() {
+        let cluster = cluster();
+        let held: Vec<Hold> = std::iter::from_fn(|| cluster.hold()).collect();
+        assert_eq!(held.len(), usize::try_from(HELD_REQUESTS_MAX).expect("small"));
+        drop(held);
+        assert_eq!(cluster.held(), 0);
+        assert!(cluster.hold().is_some());
+    }
+}

@@ -70,3 +70,46 @@ pub fn group_of(incarnation: &str) -> u64 {
     incarnation.hash(&mut hasher);
     hasher.finish()
 }
+
+#[cfg(test)]
+mod tests {
+    use pingora::upstreams::peer::Peer;
+
+    use super::*;
+    use crate::config::tests::good_config;
+
+    #[test]
+    fn a_peer_is_verified_by_name_and_waits_for_nothing_without_end() {
+        let config = good_config();
+        let trust = Trust::new(&config.backend);
+        let peer = template(&config.nodes[0], &trust, &config.timeouts);
+        assert!(peer.tls() && peer.verify_cert() && peer.verify_hostname());
+        assert_eq!(peer.sni(), "node-1.node.tfauth.internal");
+        assert!(peer.get_ca().is_some_and(|authorities| !authorities.is_empty()));
+        assert!(peer.get_client_cert_key().is_some());
+        let options = &peer.options;
+        for timeout in [
+            options.connection_timeout,
+            options.total_connection_timeout,
+            options.read_timeout,
+            options.write_timeout,
+            options.idle_timeout,
+        ] {
+            assert!(timeout.is_some_and(|timeout| !timeout.is_zero()));
+        }
+        assert!(options.tcp_keepalive.is_some());
+    }
+
+    #[test]
+    fn connections_to_an_earlier_start_of_a_node_are_not_used_again() {
+        let config = good_config();
+        let trust = Trust::new(&config.backend);
+        let mut peer = template(&config.nodes[0], &trust, &config.timeouts);
+        peer.group_key = group_of("first");
+        let first = peer.reuse_hash();
+        peer.options.read_timeout = Some(Duration::from_millis(1));
+        assert_eq!(peer.reuse_hash(), first, "a deadline must not split the pool");
+        peer.group_key = group_of("second");
+        assert_ne!(peer.reuse_hash(), first);
+    }
+}

@@ -29,10 +29,14 @@ pub async fn run(cluster: Arc<Cluster>, index: usize, tls: TlsConnector, timing:
         tls,
         connection: None,
         uses: 0,
+        complaint: String::new(),
     };
     loop {
         match tokio::time::timeout(timing.timeout, prober.ask()).await {
-            Ok(Ok(status)) => cluster.probe_answered(index, status),
+            Ok(Ok(status)) => {
+                prober.complaint.clear();
+                cluster.probe_answered(index, status);
+            }
             Ok(Err(failure)) => {
                 prober.connection = None;
                 cluster.probe_failed(index, failure);
@@ -68,9 +72,18 @@ struct Prober<'a> {
     tls: TlsConnector,
     connection: Option<SendRequest<Empty<Bytes>>>,
     uses: u32,
+    /// What was last complained about: a fault that lasts is logged once, not with every probe.
+    complaint: String,
 }
 
 impl Prober<'_> {
+    fn complain(&mut self, problem: String) {
+        if self.complaint != problem {
+            tracing::warn!(node = self.node.config.name, problem, "node is not what it should be");
+            self.complaint = problem;
+        }
+    }
+
     async fn ask(&mut self) -> Result<NodeStatus, ProbeFailure> {
         // Now and then a new connection, so that a node whose listener is gone does not live on in an old one.
         let fresh = match self.connection.take() {
@@ -90,25 +103,27 @@ impl Prober<'_> {
         if status.name == self.node.config.name {
             Ok(status)
         } else {
-            tracing::warn!(
-                node = self.node.config.name,
-                answers_as = status.name,
-                "another node answers at the address of this one: check nodes.address"
-            );
+            self.complain(format!(
+                "{} answers at the address of this node: check nodes.address",
+                status.name
+            ));
             Err(ProbeFailure::Broken)
         }
     }
 
-    async fn connect(&self) -> Result<SendRequest<Empty<Bytes>>, ProbeFailure> {
+    async fn connect(&mut self) -> Result<SendRequest<Empty<Bytes>>, ProbeFailure> {
         let stream = TcpStream::connect(self.node.config.address)
             .await
             .map_err(|_| ProbeFailure::Refused)?;
         stream.set_nodelay(true).map_err(|_| ProbeFailure::Broken)?;
         let name = ServerName::try_from(self.node.config.certificate_name()).map_err(|_| ProbeFailure::Broken)?;
-        let stream = self.tls.connect(name, stream).await.map_err(|error| {
-            tracing::warn!(node = self.node.config.name, %error, "no TLS with the node");
-            ProbeFailure::Broken
-        })?;
+        let stream = match self.tls.connect(name, stream).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                self.complain(format!("no TLS with the node: {error}"));
+                return Err(ProbeFailure::Broken);
+            }
+        };
         let (sender, connection) = http1::handshake(TokioIo::new(stream))
             .await
             .map_err(|_| ProbeFailure::Broken)?;

@@ -69,6 +69,11 @@ impl Files {
     }
 }
 
+/// A checked configuration with two nodes, for tests of other modules.
+pub(crate) fn good_config() -> Config {
+    files().load(GOOD).unwrap_or_else(|error| panic!("{error}"))
+}
+
 #[track_caller]
 fn assert_names(message: &str, parts: &[&str]) {
     for part in parts {

@@ -60,4 +60,14 @@ async fn a_node_at_the_address_of_another_gets_no_request() {
     })
     .await;
     assert_eq!(lb.status().await["nodes"][0]["ready"], false);
+    until("the fault is logged", || async {
+        lb.log().iter().any(|line| line.contains("check nodes.address"))
+    })
+    .await;
+    let complaints = lb
+        .log()
+        .iter()
+        .filter(|line| line.contains("check nodes.address"))
+        .count();
+    assert_eq!(complaints, 1, "the same fault is logged again and again");
 }
