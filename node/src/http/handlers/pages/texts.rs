@@ -236,7 +236,7 @@ pub(crate) static ENGLISH: Texts = Texts {
     notices: Notices {
         // Whether the address has an account already is told to its owner only, so this must be true in both cases.
         account_created: "Thank you. Log in now to connect your authenticator app. If the email address belongs to another \
-                          account, we have written to its owner instead.",
+                          account, only its owner is told.",
         login_expired: "This login took too long, had too many wrong codes, or was finished elsewhere. Please start again.",
         logged_out: "You are logged out.",
     },
