@@ -67,11 +67,21 @@ pub(crate) fn open_sled(folder: &Path, cache_bytes: u64) -> Result<sled::Db, Ope
         .spawn(move || open_with_patience(&owned, cache_bytes))
         .map_err(OpenError::io("cannot start a thread to open", folder))?;
     match opening.join() {
-        Ok(Ok(db)) => Ok(db),
+        Ok(Ok(db)) => sync_files(folder)
+            .map(|()| db)
+            .map_err(OpenError::io("cannot sync", folder)),
         Ok(Err(sled::Error::Io(error))) => Err(OpenError::io("cannot open", folder)(error)),
         Ok(Err(error)) => Err(OpenError::quarantine(folder, format!("sled reports {error}"))),
         Err(_) => Err(OpenError::quarantine(folder, "sled found it damaged and gave up")),
     }
+}
+
+/// sled creates its files without making their names durable.
+fn sync_files(folder: &Path) -> io::Result<()> {
+    for file in fs::read_dir(folder)? {
+        File::open(file?.path())?.sync_all()?;
+    }
+    sync_folder(folder)
 }
 
 /// A database that this process has just closed can hold its lock for a moment longer.

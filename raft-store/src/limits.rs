@@ -76,6 +76,11 @@ pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// An accepted connection must say who it is within this time.
 pub(crate) const GREETING_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// How long requests on a connection may wait for any answer before it is given up, by what it is for. A leader
+/// without a quorum may take longer over a proposal than over anything else.
+pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(1);
+pub(crate) const SILENCE_FORWARD_MAX: Duration = Duration::from_millis(2500);
+
 /// A connection on which nothing is asked for this long is closed.
 pub(crate) const PEER_SILENCE_MAX: Duration = Duration::from_secs(600);
 

@@ -20,7 +20,7 @@ use crate::peer::{Dialer, Directory, Links, Listener, Network, Service};
 use crate::propose::{LocalQueue, Proposer};
 use crate::read::Barriers;
 use crate::state::{Applier, StateStore};
-use crate::status::Whoami;
+use crate::status::{Contact, Whoami};
 use crate::store::Inner;
 use crate::{Config, OpenError, Raft, StateMachine, Status, Store, Timing, bootstrap, fsync, watchers};
 
@@ -127,19 +127,12 @@ impl Parts {
             append_timeout: config.timing.election_max,
         };
         let applier = Applier::new(state.clone(), machine);
-        let raft = Raft::new(
-            config.node_id,
-            Arc::new(consensus_config(&config)?),
-            network,
-            log,
-            applier,
-        )
-        .await;
-        let raft = raft.map_err(|error| OpenError::Consensus(error.to_string()))?;
+        let raft = start_consensus(&config, network, log, applier).await?;
         state.announce_applied();
         let (closing, closed) = watch::channel(false);
         let local = LocalQueue::start(raft.clone(), config.limits.proposals_max);
         let whoami = whoami(&config, identity);
+        let contact = Arc::new(Contact::new(config.timing.election_max * 2));
         let running = Running {
             config,
             raft,
@@ -149,6 +142,7 @@ impl Parts {
             fault,
             directory,
             whoami,
+            contact,
             closed,
             local,
         };
@@ -159,6 +153,7 @@ impl Parts {
             barriers: running.barriers(status.clone()),
             raft: running.raft,
             whoami: running.whoami,
+            contact: running.contact,
             state: running.state,
             log: log_reader,
             log_queue,
@@ -193,6 +188,7 @@ struct Running {
     fault: FaultCell,
     directory: Arc<Directory>,
     whoami: Whoami,
+    contact: Arc<Contact>,
     closed: watch::Receiver<bool>,
     local: LocalQueue,
 }
@@ -205,10 +201,13 @@ impl Running {
             state: self.state.clone(),
             proposals: self.local.clone(),
             incarnation: self.whoami.incarnation,
+            contact: self.contact.clone(),
         }));
         let watch = watchers::StatusWatch {
             raft: self.raft.clone(),
             whoami: self.whoami.clone(),
+            contact: self.contact.clone(),
+            look_every: self.config.timing.heartbeat / 2,
             directory: self.directory.clone(),
             state: self.state.clone(),
             counters: self.counters.clone(),
@@ -251,6 +250,17 @@ impl Running {
             self.counters.clone(),
         )
     }
+}
+
+async fn start_consensus(
+    config: &Config,
+    network: Network,
+    log: LogStore,
+    applier: Applier,
+) -> Result<Raft, OpenError> {
+    let settings = Arc::new(consensus_config(config)?);
+    let raft = Raft::new(config.node_id, settings, network, log, applier).await;
+    raft.map_err(|error| OpenError::Consensus(error.to_string()))
 }
 
 /// Consensus settings; the reasons are in the documentation of each of openraft's fields.

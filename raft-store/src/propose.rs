@@ -178,7 +178,7 @@ impl Proposer {
                     Try::Maybe(reason) => maybe = Some(reason),
                 }
             }
-            pause(&mut status, leader.is_some(), deadline).await;
+            self.pause(&mut status, leader.is_some(), deadline).await;
         }
         match maybe {
             Some(reason) => Err(ProposeError::Unknown { reason }),
@@ -188,48 +188,60 @@ impl Proposer {
 
     /// One try at the believed leader, given up when another one is known.
     async fn try_at(&self, leader: u64, command: &Bytes, deadline: Instant) -> Try {
-        let mut status = self.status.clone();
-        let attempt = async {
-            if leader == self.me {
-                self.try_here(command.clone()).await
-            } else {
-                self.try_there(leader, command.clone(), deadline).await
-            }
-        };
-        let replaced = status.wait_for(|status| status.leader.is_some_and(|known| known != leader));
+        if leader != self.me {
+            return self.try_there(leader, command.clone(), deadline).await;
+        }
         tokio::select! {
             biased;
-            outcome = attempt => outcome,
-            () = tokio::time::sleep_until(deadline.into()) => Try::Maybe("no answer before the deadline".into()),
-            _ = replaced => Try::Maybe("the leader changed before it answered".into()),
-        }
-    }
-
-    async fn try_here(&self, command: Bytes) -> Try {
-        match self.local.submit(command).await {
-            LocalOutcome::Applied { index, reply } => Try::Applied(Applied { index, reply }),
-            LocalOutcome::NotLeader => Try::Not(NotExecuted::NoLeader),
-            LocalOutcome::Busy => Try::Not(NotExecuted::QueueFull),
-            LocalOutcome::Unknown { reason } => Try::Maybe(reason),
+            outcome = self.local.submit(command.clone()) => match outcome {
+                LocalOutcome::Applied { index, reply } => Try::Applied(Applied { index, reply }),
+                LocalOutcome::NotLeader => Try::Not(NotExecuted::NoLeader),
+                LocalOutcome::Busy => Try::Not(NotExecuted::QueueFull),
+                LocalOutcome::Unknown { reason } => Try::Maybe(reason),
+            },
+            reason = self.given_up(leader, deadline) => Try::Maybe(reason.into()),
         }
     }
 
     async fn try_there(&self, leader: u64, command: Bytes, deadline: Instant) -> Try {
+        let link = self.links.get(leader, Class::Forward);
+        // Until there is a connection, nothing can have left this process.
+        let connection = tokio::select! {
+            biased;
+            connection = link.connection() => connection,
+            reason = self.given_up(leader, deadline) => Err(CallError::NotSent(reason.into())),
+        };
+        let Ok(connection) = connection else {
+            return Try::Not(NotExecuted::NoLeader);
+        };
         let patience = deadline.saturating_duration_since(Instant::now()).min(REMOTE_TRY_MAX);
         let patience_ms = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
         let request = Propose { patience_ms, command }.to_bytes();
         self.counters.proposals_forwarded.fetch_add(1, Relaxed);
-        let link = self.links.get(leader, Class::Forward);
-        match link.call(Kind::Propose, request, patience + RETRY_PAUSE).await {
-            Ok(answer) => match Proposed::from_bytes(answer) {
-                Ok(Proposed::Applied { index, reply }) => Try::Applied(Applied { index, reply }),
-                Ok(Proposed::NotLeader) => Try::Not(NotExecuted::NoLeader),
-                Ok(Proposed::Busy) => Try::Not(NotExecuted::QueueFull),
-                Ok(Proposed::Unknown { reason }) => Try::Maybe(reason),
-                Err(error) => Try::Maybe(error.to_string()),
-            },
+        let answer = tokio::select! {
+            biased;
+            answer = connection.call(Kind::Propose, request, patience + RETRY_PAUSE) => answer,
+            reason = self.given_up(leader, deadline) => Err(CallError::Lost(reason.into())),
+        };
+        match answer.map(Proposed::from_bytes) {
+            Ok(Ok(Proposed::Applied { index, reply })) => Try::Applied(Applied { index, reply }),
+            Ok(Ok(Proposed::NotLeader)) => Try::Not(NotExecuted::NoLeader),
+            Ok(Ok(Proposed::Busy)) => Try::Not(NotExecuted::QueueFull),
+            Ok(Ok(Proposed::Unknown { reason })) => Try::Maybe(reason),
+            Ok(Err(error)) => Try::Maybe(error.to_string()),
             Err(CallError::NotSent(_)) => Try::Not(NotExecuted::NoLeader),
             Err(CallError::Lost(reason) | CallError::Refused(reason)) => Try::Maybe(reason),
+        }
+    }
+
+    /// Returns when waiting for `leader` makes no sense any more, and why.
+    async fn given_up(&self, leader: u64, deadline: Instant) -> &'static str {
+        let mut status = self.status.clone();
+        tokio::select! {
+            () = tokio::time::sleep_until(deadline.into()) => "no answer before the deadline",
+            _ = status.wait_for(|status| status.leader.is_some_and(|known| known != leader)) => {
+                "the leader changed before it answered"
+            }
         }
     }
 
@@ -247,17 +259,20 @@ impl Proposer {
             }),
         }
     }
-}
 
-/// Waits for a change of leader, or a moment when one is known already.
-pub(crate) async fn pause(status: &mut watch::Receiver<Status>, leader_known: bool, deadline: Instant) {
-    let until = if leader_known {
-        deadline.min(Instant::now() + RETRY_PAUSE)
-    } else {
-        deadline
-    };
-    let before = status.borrow().leader;
-    let changed = status.wait_for(|status| status.leader.is_some() && status.leader != before);
-    // Time running out is as good a reason to go on as a new leader.
-    let _either = tokio::time::timeout_at(until.into(), changed).await.map(|_| ());
+    /// Waits for a change of leader, or a moment when one is known already.
+    async fn pause(&self, status: &mut watch::Receiver<Status>, leader_known: bool, deadline: Instant) {
+        let until = if leader_known {
+            deadline.min(Instant::now() + RETRY_PAUSE)
+        } else {
+            deadline
+        };
+        let before = status.borrow().leader;
+        let mut closing = self.closing.clone();
+        tokio::select! {
+            () = tokio::time::sleep_until(until.into()) => {}
+            _ = closing.wait_for(|closing| *closing) => {}
+            _ = status.wait_for(|status| status.leader.is_some() && status.leader != before) => {}
+        }
+    }
 }

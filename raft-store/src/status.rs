@@ -2,7 +2,10 @@
 //!
 //! Must not decide anything: it only reports what consensus says.
 
-use openraft::{Instant, ServerState};
+use std::time::{Duration, Instant};
+
+use openraft::{Instant as _, ServerState};
+use parking_lot::Mutex;
 
 use crate::types::Metrics;
 
@@ -63,6 +66,45 @@ pub struct Status {
     pub voters: Vec<u64>,
 }
 
+/// When a leader was last heard.
+///
+/// Consensus remembers a leader until there is another one; whoever asks wants to know whether it is there.
+#[derive(Debug)]
+pub(crate) struct Contact {
+    heard_at: Mutex<Option<Instant>>,
+    patience: Duration,
+}
+
+impl Contact {
+    pub(crate) fn new(patience: Duration) -> Self {
+        Self {
+            heard_at: Mutex::new(None),
+            patience,
+        }
+    }
+
+    /// A leader spoke, and was accepted.
+    pub(crate) fn hear(&self) {
+        *self.heard_at.lock() = Some(Instant::now());
+    }
+
+    fn is_recent(&self) -> bool {
+        self.heard_at.lock().is_some_and(|at| at.elapsed() < self.patience)
+    }
+
+    /// The leader, if this member has reason to believe that it leads now.
+    fn leader(&self, metrics: &Metrics, me: u64) -> Option<u64> {
+        let leader = metrics.current_leader?;
+        let leads = if leader == me {
+            let alone = metrics.membership_config.voter_ids().count() == 1;
+            alone || metrics.last_quorum_acked.is_some_and(|at| at.elapsed() < self.patience)
+        } else {
+            self.is_recent()
+        };
+        leads.then_some(leader)
+    }
+}
+
 /// The parts of a status that never change.
 #[derive(Clone, Debug)]
 pub(crate) struct Whoami {
@@ -73,7 +115,7 @@ pub(crate) struct Whoami {
 }
 
 impl Whoami {
-    pub(crate) fn status(&self, metrics: &Metrics, applied: u64) -> Status {
+    pub(crate) fn status(&self, metrics: &Metrics, applied: u64, contact: &Contact) -> Status {
         let committed = metrics.cluster_committed.as_ref().max(metrics.local_committed.as_ref());
         Status {
             node_id: self.node_id,
@@ -82,7 +124,7 @@ impl Whoami {
             cluster_id: self.cluster_id,
             term: metrics.current_term,
             role: role(metrics),
-            leader: metrics.current_leader,
+            leader: contact.leader(metrics, self.node_id),
             last_log: metrics.last_log_index.unwrap_or(0),
             committed: committed.map_or(0, |id| id.index).max(applied),
             applied,

@@ -16,7 +16,7 @@ use crate::peer::Links;
 use crate::propose::Proposer;
 use crate::read::Barriers;
 use crate::state::StateStore;
-use crate::status::Whoami;
+use crate::status::{Contact, Whoami};
 use crate::{Config, Fault, MetricsSnapshot, OpenError, ProposeError, Raft, ReadError, StateMachine, Status, View};
 
 /// A command that was applied.
@@ -37,6 +37,7 @@ pub struct Store {
 pub(crate) struct Inner {
     pub(crate) raft: Raft,
     pub(crate) whoami: Whoami,
+    pub(crate) contact: Arc<Contact>,
     pub(crate) state: StateStore,
     pub(crate) log: LogReader,
     pub(crate) log_queue: LogQueue,
@@ -92,7 +93,9 @@ impl Store {
         let seen = *self.inner.state.seen().borrow();
         let metrics = self.inner.raft.metrics();
         let metrics = metrics.borrow_watched();
-        self.inner.whoami.status(&metrics, seen.saturating_sub(1))
+        self.inner
+            .whoami
+            .status(&metrics, seen.saturating_sub(1), &self.inner.contact)
     }
 
     /// The status whenever it changes. `last_quorum_ms` is as of the change.

@@ -14,7 +14,7 @@ use crate::fault::FaultCell;
 use crate::metrics::Counters;
 use crate::peer::Directory;
 use crate::state::StateStore;
-use crate::status::Whoami;
+use crate::status::{Contact, Whoami};
 use crate::types::Metrics;
 use crate::{Config, Raft, Status, disk};
 
@@ -22,6 +22,8 @@ use crate::{Config, Raft, Status, disk};
 pub(crate) struct StatusWatch {
     pub(crate) raft: Raft,
     pub(crate) whoami: Whoami,
+    pub(crate) contact: Arc<Contact>,
+    pub(crate) look_every: Duration,
     pub(crate) directory: Arc<Directory>,
     pub(crate) state: StateStore,
     pub(crate) counters: Arc<Counters>,
@@ -57,15 +59,23 @@ impl StatusWatch {
                 self.fault.consensus(&error);
             }
             self.publish(&sender, status);
-            if metrics.changed().await.is_err() {
-                return;
+            // Silence of a leader changes the status as well.
+            if let Ok(Err(_)) = tokio::time::timeout(self.look_every, metrics.changed()).await {
+                return self.ended();
             }
         }
     }
 
     fn look(&self, metrics: &Metrics) -> Status {
         let seen = *self.state.seen().borrow();
-        self.whoami.status(metrics, seen.saturating_sub(1))
+        self.whoami.status(metrics, seen.saturating_sub(1), &self.contact)
+    }
+
+    /// Consensus is gone; in order only if the store is closing.
+    fn ended(&self) {
+        if !*self.closing.borrow() {
+            self.fault.consensus(&"its task ended");
+        }
     }
 
     fn publish(&self, sender: &watch::Sender<Status>, status: Status) {
@@ -103,14 +113,17 @@ pub(crate) async fn save_tables(raft: Raft, state: StateStore, counters: Arc<Cou
                 return;
             }
         }
-        measure(&config, &counters);
+        measure(&config, &state, &counters);
     }
 }
 
-fn measure(config: &Config, counters: &Counters) {
-    let (log_bytes, unsynced) = disk::usage(&config.data_dir.join("log"));
+fn measure(config: &Config, state: &StateStore, counters: &Counters) {
+    let (log_bytes, log_unsynced) = disk::usage(&config.data_dir.join("log"));
+    let (state_bytes, state_unsynced) = state.folder().map_or((0, 0), |folder| disk::usage(&folder));
     counters.log_disk_bytes.store(log_bytes, Relaxed);
+    counters.state_disk_bytes.store(state_bytes, Relaxed);
+    let unsynced = log_unsynced + state_unsynced;
     if unsynced > counters.unsynced_files.swap(unsynced, Relaxed) {
-        tracing::error!(files = unsynced, "sled wrote entries outside of its log, without fsync");
+        tracing::error!(files = unsynced, "sled wrote data outside of its log, without fsync");
     }
 }

@@ -4,11 +4,11 @@
 //! new one.
 
 use futures_util::{StreamExt, stream};
-use openraft::raft::AppendEntriesRequest;
+use openraft::raft::{AppendEntriesRequest, StreamAppendError};
 use tokio::sync::mpsc;
 
 use super::frame::Frame;
-use crate::Raft;
+use super::serve::Service;
 use crate::codec::wire::Message;
 use crate::types::Types;
 
@@ -31,14 +31,14 @@ impl AppendSession {
     /// Takes the next append of the stream `session`; a new number starts a new stream.
     pub(crate) async fn push(
         &mut self,
-        raft: &Raft,
+        service: &Service,
         answers: &mpsc::UnboundedSender<Frame>,
         session: u64,
         id: u64,
         request: AppendEntriesRequest<Types>,
     ) {
         if self.running.as_ref().is_none_or(|running| running.session != session) {
-            self.running = Some(start(raft.clone(), answers.clone(), session));
+            self.running = Some(start(service.clone(), answers.clone(), session));
         }
         let Some(running) = &self.running else {
             return;
@@ -50,14 +50,14 @@ impl AppendSession {
     }
 }
 
-fn start(raft: Raft, answers: mpsc::UnboundedSender<Frame>, session: u64) -> Running {
+fn start(service: Service, answers: mpsc::UnboundedSender<Frame>, session: u64) -> Running {
     let (requests, queue) = mpsc::channel(QUEUE_MAX);
     let (ids, mut pending) = mpsc::unbounded_channel::<u64>();
     let input = stream::unfold(queue, |mut queue| async move {
         queue.recv().await.map(|request| (request, queue))
     });
     tokio::spawn(async move {
-        let mut results = std::pin::pin!(raft.stream_append(input));
+        let mut results = std::pin::pin!(service.raft.stream_append(input));
         while let Some(result) = results.next().await {
             let Some(id) = pending.recv().await else {
                 return;
@@ -67,6 +67,9 @@ fn start(raft: Raft, answers: mpsc::UnboundedSender<Frame>, session: u64) -> Run
                 break;
             };
             let go_on = result.is_ok();
+            if !matches!(result, Err(StreamAppendError::HigherVote(_))) {
+                service.contact.hear();
+            }
             let _closed = answers.send(Frame::answer(id, result.to_bytes()));
             if !go_on {
                 break;

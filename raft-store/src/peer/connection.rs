@@ -40,7 +40,8 @@ struct Shared {
     pending: Mutex<Option<HashMap<u64, oneshot::Sender<Answer>>>>,
     next_id: AtomicU64,
     queued_bytes: AtomicUsize,
-    received_at: Mutex<Instant>,
+    /// Since when an answer is due without any having come; nothing while none is due.
+    waiting_since: Mutex<Option<Instant>>,
     closed: watch::Sender<bool>,
 }
 
@@ -51,15 +52,16 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Starts the reader and the writer of a greeted stream.
-    pub(crate) fn start(stream: impl AsyncRead + AsyncWrite + Send + 'static) -> Self {
+    /// Starts the reader and the writer of a greeted stream. If answers are due and none comes for `silence_max`, the
+    /// connection is closed: the member may be gone without a word, and the next request has to find out quickly.
+    pub(crate) fn start(stream: impl AsyncRead + AsyncWrite + Send + 'static, silence_max: Duration) -> Self {
         let (read_half, write_half) = tokio::io::split(stream);
         let (frames, queue) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             pending: Mutex::new(Some(HashMap::new())),
             next_id: AtomicU64::new(1),
             queued_bytes: AtomicUsize::new(0),
-            received_at: Mutex::new(Instant::now()),
+            waiting_since: Mutex::default(),
             closed: watch::Sender::new(false),
         });
         tokio::spawn(run_until_closed(
@@ -69,6 +71,10 @@ impl Connection {
         tokio::spawn(run_until_closed(
             shared.clone(),
             write_requests(write_half, queue, shared.clone()),
+        ));
+        tokio::spawn(run_until_closed(
+            shared.clone(),
+            watch_silence(shared.clone(), silence_max),
         ));
         Self { frames, shared }
     }
@@ -91,7 +97,10 @@ impl Connection {
         let id = self.shared.next_id.fetch_add(1, SeqCst);
         let (sender, receiver) = oneshot::channel();
         match self.shared.pending.lock().as_mut() {
-            Some(pending) => drop(pending.insert(id, sender)),
+            Some(pending) => {
+                pending.insert(id, sender);
+                self.shared.waiting_since.lock().get_or_insert_with(Instant::now);
+            }
             None => return Err(CallError::NotSent("the connection is closed".into())),
         }
         if self.frames.send(Frame { kind, id, payload }).is_err() {
@@ -101,19 +110,12 @@ impl Connection {
         Ok(receiver)
     }
 
-    /// Waits for an answer. Silence of the whole connection for as long closes it: the member may be gone without a
-    /// word, and the next request has to find out quickly.
+    /// Waits for an answer.
     pub(crate) async fn finish_call(&self, answer: oneshot::Receiver<Answer>, timeout: Duration) -> Answer {
-        let since = Instant::now();
         match tokio::time::timeout(timeout, answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(CallError::Lost("the connection was closed".into())),
-            Err(_) => {
-                if *self.shared.received_at.lock() <= since {
-                    self.close("the member does not answer");
-                }
-                Err(CallError::Lost(format!("nothing for {timeout:?}")))
-            }
+            Err(_) => Err(CallError::Lost(format!("nothing for {timeout:?}"))),
         }
     }
 
@@ -139,6 +141,15 @@ impl Shared {
         }
     }
 
+    /// An answer came: whoever waits for it, and a new start for the patience with the others.
+    fn answered(&self, id: u64) -> Option<oneshot::Sender<Answer>> {
+        let mut guard = self.pending.lock();
+        let pending = guard.as_mut()?;
+        let waiting = pending.remove(&id);
+        *self.waiting_since.lock() = (!pending.is_empty()).then(Instant::now);
+        waiting
+    }
+
     fn forget(&self, id: u64) {
         if let Some(pending) = self.pending.lock().as_mut() {
             pending.remove(&id);
@@ -155,9 +166,20 @@ async fn run_until_closed(shared: Arc<Shared>, work: impl Future<Output = io::Re
     shared.close(&reason);
 }
 
+async fn watch_silence(shared: Arc<Shared>, silence_max: Duration) -> io::Result<()> {
+    loop {
+        tokio::time::sleep(silence_max / 8).await;
+        let since = *shared.waiting_since.lock();
+        if since.is_some_and(|since| since.elapsed() >= silence_max) {
+            return Err(io::Error::other(format!(
+                "the member has not answered for {silence_max:?}"
+            )));
+        }
+    }
+}
+
 async fn read_answers(mut stream: impl AsyncRead + Unpin, shared: Arc<Shared>) -> io::Result<()> {
     while let Some(frame) = read_frame(&mut stream).await? {
-        *shared.received_at.lock() = Instant::now();
         let answer = if frame.kind == Kind::Answer {
             Ok(frame.payload)
         } else if frame.kind == Kind::Refusal {
@@ -165,11 +187,7 @@ async fn read_answers(mut stream: impl AsyncRead + Unpin, shared: Arc<Shared>) -
         } else {
             return Err(io::Error::other("a request on a connection that we dialled"));
         };
-        let waiting = shared
-            .pending
-            .lock()
-            .as_mut()
-            .and_then(|pending| pending.remove(&frame.id));
+        let waiting = shared.answered(frame.id);
         if let Some(waiting) = waiting {
             let _unwanted = waiting.send(answer);
         }
@@ -186,4 +204,59 @@ async fn write_requests(
         shared.queued_bytes.fetch_sub(payload_bytes, SeqCst);
     })
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SILENCE_MAX: Duration = Duration::from_millis(80);
+    const LONG: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn silence_ends_every_request_and_the_connection() {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let connection = Connection::start(ours, SILENCE_MAX);
+        let first = connection.start_call(Kind::Vote, Bytes::new()).unwrap();
+        let answer = connection.call(Kind::Vote, Bytes::new(), LONG).await;
+        assert!(matches!(answer, Err(CallError::Lost(_))), "{answer:?}");
+        assert!(matches!(
+            connection.finish_call(first, LONG).await,
+            Err(CallError::Lost(_))
+        ));
+        assert!(connection.is_closed());
+        let late = connection.call(Kind::Vote, Bytes::new(), LONG).await;
+        assert!(matches!(late, Err(CallError::NotSent(_))), "{late:?}");
+        drop(theirs);
+    }
+
+    #[tokio::test]
+    async fn a_quiet_connection_without_requests_stays() {
+        let (ours, mut theirs) = tokio::io::duplex(1 << 16);
+        let connection = Connection::start(ours, SILENCE_MAX);
+        tokio::time::sleep(SILENCE_MAX * 2).await;
+        let call = connection.call(Kind::Vote, Bytes::from_static(b"ask"), LONG);
+        let serve = async {
+            let request = read_frame(&mut theirs).await.unwrap().unwrap();
+            let (sender, mut queue) = mpsc::unbounded_channel();
+            sender.send(Frame::answer(request.id, request.payload)).unwrap();
+            drop(sender);
+            write_frames(&mut theirs, &mut queue, |_| {}).await.unwrap();
+        };
+        let (answer, ()) = tokio::join!(call, serve);
+        assert_eq!(answer, Ok(Bytes::from_static(b"ask")));
+        assert!(!connection.is_closed());
+    }
+
+    #[tokio::test]
+    async fn a_closed_other_end_loses_what_was_sent() {
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        let connection = Connection::start(ours, LONG);
+        let call = connection.start_call(Kind::Vote, Bytes::new()).unwrap();
+        drop(theirs);
+        assert!(matches!(
+            connection.finish_call(call, LONG).await,
+            Err(CallError::Lost(_))
+        ));
+    }
 }

@@ -16,7 +16,7 @@ use tokio_rustls::client::TlsStream;
 use super::connection::{CallError, Connection};
 use super::handshake::Directory;
 use crate::codec::wire::Kind;
-use crate::limits::{CONNECT_TIMEOUT, REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN};
+use crate::limits::{CONNECT_TIMEOUT, REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN, SILENCE_FORWARD_MAX, SILENCE_MAX};
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +27,15 @@ pub(crate) enum Class {
     Control,
     /// Proposals to the leader.
     Forward,
+}
+
+impl Class {
+    fn silence_max(self) -> Duration {
+        match self {
+            Self::Log | Self::Control => SILENCE_MAX,
+            Self::Forward => SILENCE_FORWARD_MAX,
+        }
+    }
 }
 
 /// Opens connections.
@@ -70,6 +79,7 @@ impl Dialer {
 /// A connection to one member for one class, whenever it is there.
 pub(crate) struct Link {
     target: u64,
+    class: Class,
     dialer: Arc<Dialer>,
     current: Mutex<Option<Arc<Connection>>>,
     dialling: tokio::sync::Mutex<Redial>,
@@ -98,7 +108,7 @@ impl Link {
         }
         match self.dialer.dial(self.target).await {
             Ok(stream) => {
-                let connection = Arc::new(Connection::start(stream));
+                let connection = Arc::new(Connection::start(stream, self.class.silence_max()));
                 *self.current.lock() = Some(connection.clone());
                 *redial = Redial::default();
                 Ok(connection)
@@ -177,6 +187,7 @@ impl Links {
         let link = links.entry((target, class)).or_insert_with(|| {
             Arc::new(Link {
                 target,
+                class,
                 dialer: self.dialer.clone(),
                 current: Mutex::default(),
                 dialling: tokio::sync::Mutex::default(),

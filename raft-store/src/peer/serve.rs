@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::ReadPolicy;
-use openraft::raft::{AppendEntriesRequest, TransferLeaderRequest, VoteRequest};
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
 
@@ -20,6 +20,7 @@ use crate::codec::wire::{Kind, Message, StreamedAppend};
 use crate::limits::{COMMAND_BYTES_MAX, PEER_REQUESTS_IN_FLIGHT_MAX, PEER_SILENCE_MAX};
 use crate::propose::{LocalOutcome, LocalQueue};
 use crate::state::StateStore;
+use crate::status::Contact;
 use crate::types::Types;
 
 /// Everything that requests of members need.
@@ -29,6 +30,7 @@ pub(crate) struct Service {
     pub(crate) state: StateStore,
     pub(crate) proposals: LocalQueue,
     pub(crate) incarnation: [u8; 16],
+    pub(crate) contact: Arc<Contact>,
 }
 
 type Served = Result<Bytes, String>;
@@ -63,7 +65,7 @@ async fn read_requests(
             Kind::AppendStream => {
                 let StreamedAppend { session, request } =
                     StreamedAppend::from_bytes(payload).map_err(std::io::Error::other)?;
-                appends.push(&service.raft, answers, session, id, request).await;
+                appends.push(service, answers, session, id, request).await;
             }
             Kind::SnapshotBegin | Kind::SnapshotChunk | Kind::SnapshotEnd => {
                 let answer = snapshot.take(kind, payload).await.map_err(|error| error.to_string());
@@ -109,11 +111,11 @@ impl Service {
         match kind {
             Kind::Append => {
                 let request = decode::<AppendEntriesRequest<Types>>(payload)?;
-                self.raft
-                    .append_entries(request)
-                    .await
-                    .map(|answer| answer.to_bytes())
-                    .map_err(text)
+                let answer = self.raft.append_entries(request).await.map_err(text)?;
+                if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
+                    self.contact.hear();
+                }
+                Ok(answer.to_bytes())
             }
             Kind::Vote => {
                 let request = decode::<VoteRequest<Types>>(payload)?;

@@ -29,7 +29,7 @@ pub(crate) async fn send(
     view: View,
 ) -> io::Result<Vote> {
     let stream = network.links.dialer().dial(target).await?;
-    let connection = Connection::start(stream);
+    let connection = Connection::start(stream, SNAPSHOT_STALL_MAX);
     tracing::info!(target_node = target, meta = %meta, "sending a snapshot");
     call::<()>(
         &connection,

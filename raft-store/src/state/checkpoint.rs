@@ -15,7 +15,6 @@ use openraft::storage::Snapshot;
 use super::base::{Base, Mark};
 use super::level::Level;
 use super::{SnapshotData, StateStore, redo};
-use crate::disk;
 use crate::limits::CHECKPOINT_WAIT_MAX;
 use crate::types::{SnapshotMeta, Types};
 
@@ -80,9 +79,6 @@ fn write(state: &StateStore, frozen: &Frozen) -> io::Result<()> {
     counters
         .checkpoint_last_ms
         .store(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Relaxed);
-    counters
-        .state_disk_bytes
-        .store(disk::usage(&frozen.base.folder().join("base")).0, Relaxed);
     tracing::info!(seen, rows = changes.len(), ?took, "checkpoint written");
     Ok(())
 }

@@ -175,6 +175,12 @@ impl StateStore {
         })
     }
 
+    /// Where the tables on disk are.
+    pub(crate) fn folder(&self) -> Option<PathBuf> {
+        let guard = self.inner.levels.read();
+        guard.as_ref().map(|levels| levels.base.folder().join("base"))
+    }
+
     /// Number of entries applied but in no checkpoint.
     pub(crate) fn unsaved_entries(&self) -> u64 {
         let guard = self.inner.levels.read();

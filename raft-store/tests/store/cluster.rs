@@ -116,6 +116,7 @@ async fn a_minority_neither_writes_nor_reads_and_recovers_by_itself() {
     );
     assert!(matches!(read, Err(ReadError::Unavailable { .. })), "{read:?}");
     assert!(deadline.elapsed() < Duration::from_millis(500));
+    wait_status(&alone, "knows that nobody leads", |status| status.leader.is_none()).await;
     // By now the leader knows that it has no quorum, and takes nothing into its log any more.
     let deadline = Instant::now() + Duration::from_millis(300);
     let refused = alone.propose(command(2, "k"), deadline).await;
@@ -227,5 +228,29 @@ async fn a_proposal_after_the_stop_or_too_large_is_not_executed() {
     cluster.start(1).await;
     wait_status(cluster.any(), "leads again", |status| status.role == Role::Leader).await;
     assert_eq!(count_up(cluster.any(), 1, "k").await, 1);
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_without_a_leader_says_so() {
+    let mut cluster = Cluster::formed(3).await;
+    let leader = cluster.leader().await;
+    let follower = cluster.follower_of(leader);
+    for id in [1, 2, 3].into_iter().filter(|id| *id != follower) {
+        cluster.stop(id).await;
+    }
+    let alone = cluster.store(follower).clone();
+    wait_status(&alone, "knows that nobody leads", |status| status.leader.is_none()).await;
+    let refused = alone
+        .propose(command(1, "k"), Instant::now() + Duration::from_millis(200))
+        .await;
+    assert_eq!(
+        refused,
+        Err(ProposeError::NotExecuted {
+            reason: NotExecuted::NoLeader
+        })
+    );
+    cluster.start(leader).await;
+    assert_eq!(count_up(&alone, 2, "k").await, 1);
     cluster.stop_all().await;
 }
