@@ -34,8 +34,13 @@ pub const HEADER_BYTES_MAX: usize = 32 * 1024;
 
 /// Entries that may be committed and not yet applied on a node that is ready.
 pub const LAG_ENTRIES_MAX: u64 = 1000;
-/// How long a leader may hear from no quorum before it calls itself not ready.
-pub const QUORUM_SILENCE_MAX: Duration = Duration::from_millis(1500);
+/// How long no quorum may answer a node that calls itself ready. Longer than an election takes: the death of a leader is
+/// waited out, not answered with refusals.
+pub const QUORUM_SILENCE_MAX: Duration = Duration::from_millis(3000);
+/// Pause between two signs of life of the quorum.
+pub const PULSE_PAUSE: Duration = Duration::from_millis(500);
+/// How long one sign of life is waited for.
+pub const PULSE_WAIT_MAX: Duration = Duration::from_millis(1000);
 /// How far the own clock may be behind the log's clock.
 pub const CLOCK_BEHIND_SECONDS_MAX: u64 = 5;
 
@@ -87,3 +92,4 @@ const _: () = assert!(
 const _: () = assert!(DRAIN_REQUESTS_MAX.as_millis() > REQUEST_DEADLINE_MAX.as_millis());
 const _: () = assert!(MAIL_BACKOFF_MIN.as_secs() < MAIL_BACKOFF_MAX.as_secs());
 const _: () = assert!(MAIL_ROUND_MAX <= MAIL_READ_MAX);
+const _: () = assert!(QUORUM_SILENCE_MAX.as_millis() > PULSE_PAUSE.as_millis() + PULSE_WAIT_MAX.as_millis());

@@ -161,15 +161,7 @@ async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetr
     let (stop_requests, requests_stop) = shutdown::channel();
     let (stop_rest, rest_stop) = shutdown::channel();
     let keys = SigningKeys::default();
-    let ring = Arc::clone(&config.key_ring);
-    tokio::spawn(ensure_signing_key(
-        keys.clone(),
-        replication.clone(),
-        ring,
-        rest_stop.clone(),
-    ));
-    let worker = mail_worker(config, transport, &replication, &metrics)
-        .map(|worker| tokio::spawn(worker.run(rest_stop.clone())));
+    let worker = spawn_workers(config, transport, &replication, &metrics, &keys, &rest_stop);
     let health = Health::new(replication.clone(), {
         let keys = keys.clone();
         move || keys.is_ready()
@@ -231,22 +223,29 @@ fn app_state(config: &Config, replication: &Replication, hashing: HashPool, keys
     }
 }
 
-fn mail_worker(
+/// What works beside requests. Only the mail worker is waited for at the end: it may be sending.
+fn spawn_workers(
     config: &Config,
     transport: Option<Transport>,
     replication: &Replication,
     metrics: &Metrics,
-) -> Option<Worker> {
+    keys: &SigningKeys,
+    stop: &Stop,
+) -> Option<JoinHandle<()>> {
+    let ring = Arc::clone(&config.key_ring);
+    tokio::spawn(ensure_signing_key(
+        keys.clone(),
+        replication.clone(),
+        ring,
+        stop.clone(),
+    ));
+    tokio::spawn(replication.clone().keep_pulse(stop.clone()));
     let Some((mail, transport)) = config.mail.as_ref().zip(transport) else {
         tracing::warn!("no mail transport is configured: mail stays in the outbox");
         return None;
     };
-    Some(Worker::new(
-        replication.clone(),
-        transport,
-        mail.from.clone(),
-        metrics.clone(),
-    ))
+    let worker = Worker::new(replication.clone(), transport, mail.from.clone(), metrics.clone());
+    Some(tokio::spawn(worker.run(stop.clone())))
 }
 
 /// Whoever leads gives the cluster its key; the others wait until they have read it.

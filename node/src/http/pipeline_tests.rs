@@ -32,6 +32,8 @@ async fn fixture() -> Fixture {
     crate::tls::install_provider();
     let dir = tempfile::tempdir().unwrap();
     let replication = single_node(dir.path()).await;
+    let (stopper, stop) = shutdown::channel();
+    tokio::spawn(replication.clone().keep_pulse(stop.clone()));
     let signing_ready = Arc::new(AtomicBool::new(true));
     let ready = Arc::clone(&signing_ready);
     let health = Health::new(replication, move || ready.load(Ordering::SeqCst));
@@ -53,7 +55,6 @@ async fn fixture() -> Fixture {
         )
         .route("/panics", get(panics))
         .route("/never", get(never));
-    let (stopper, stop) = shutdown::channel();
     let pipeline = Pipeline::new(
         router,
         health.clone(),

@@ -7,6 +7,7 @@ use auth_api::status::{NodeStatus, Role};
 use auth_core::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The node's health. Cheap to clone.
 #[derive(Clone)]
@@ -28,7 +29,7 @@ pub struct InFlight(Arc<Inner>);
 #[derive(Clone, Debug)]
 struct Facts {
     status: NodeStatus,
-    voters: usize,
+    quorum_silence: Option<Duration>,
     log_clock: Option<Timestamp>,
     now: Timestamp,
     signing_ready: bool,
@@ -94,7 +95,7 @@ impl Health {
         };
         Facts {
             status,
-            voters: inner.replication.store().status().voters.len(),
+            quorum_silence: inner.replication.quorum_silence(),
             log_clock: inner.replication.log_clock().ok(),
             now: clock::now(),
             signing_ready: (inner.signing_ready)(),
@@ -116,12 +117,13 @@ fn reasons(facts: &Facts) -> Vec<String> {
     }
     if status.role == Role::Down {
         reasons.push("consensus has stopped on this node".into());
-    } else if status.leader_id.is_none() {
-        reasons.push("no leader: no leader of the cluster is known".into());
-    }
-    let silence = status.last_quorum_ms.unwrap_or(0);
-    if status.role == Role::Leader && facts.voters > 1 && u128::from(silence) > QUORUM_SILENCE_MAX.as_millis() {
-        reasons.push(format!("no quorum: this leader heard from no quorum for {silence} ms"));
+    } else if let Some(silence) = too_silent(facts.quorum_silence) {
+        match status.leader_id {
+            None => reasons.push(format!("no leader: no leader of the cluster is known, and {silence}")),
+            Some(leader) => {
+                reasons.push(format!("no quorum: node {leader} was the leader, but {silence}"));
+            }
+        }
     }
     let lag = status.committed.saturating_sub(status.applied);
     if lag > LAG_ENTRIES_MAX {
@@ -147,6 +149,18 @@ fn reasons(facts: &Facts) -> Vec<String> {
     reasons
 }
 
+/// A leader that is missing for as long as an election takes is no reason: requests wait for the next one.
+fn too_silent(quorum_silence: Option<Duration>) -> Option<String> {
+    match quorum_silence {
+        None => Some("no quorum has answered this node yet".into()),
+        Some(silence) if silence > QUORUM_SILENCE_MAX => Some(format!(
+            "no quorum has answered this node for {} ms",
+            silence.as_millis()
+        )),
+        Some(_) => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,7 +183,7 @@ mod tests {
                 in_flight: 0,
                 version: String::new(),
             },
-            voters: 3,
+            quorum_silence: Some(QUORUM_SILENCE_MAX),
             log_clock: Some(Timestamp::from_seconds(1000)),
             now: Timestamp::from_seconds(995),
             signing_ready: true,
@@ -191,17 +205,26 @@ mod tests {
 
     #[test]
     fn each_reason_is_told_in_words() {
-        assert!(only_reason(|facts| facts.status.leader_id = None).starts_with("no leader"));
         assert!(only_reason(|facts| facts.status.applied = 999).starts_with("lagging: 1001"));
         assert!(only_reason(|facts| facts.status.draining = true).starts_with("draining"));
         assert!(only_reason(|facts| facts.status.role = Role::Down).starts_with("consensus"));
         assert!(only_reason(|facts| facts.log_clock = None).starts_with("tables"));
         assert!(only_reason(|facts| facts.signing_ready = false).starts_with("signing key"));
-        let silent = |facts: &mut Facts| {
-            facts.status.role = Role::Leader;
-            facts.status.last_quorum_ms = Some(60_000);
+        let cut_off = |facts: &mut Facts| facts.quorum_silence = Some(QUORUM_SILENCE_MAX + Duration::from_millis(1));
+        assert!(only_reason(cut_off).starts_with("no quorum: node 2 was the leader"));
+        let leaderless = |facts: &mut Facts| {
+            facts.status.leader_id = None;
+            facts.quorum_silence = None;
         };
-        assert!(only_reason(silent).starts_with("no quorum"));
+        assert!(only_reason(leaderless).starts_with("no leader"));
+    }
+
+    #[test]
+    fn an_election_is_waited_out() {
+        let mut facts = good();
+        facts.status.leader_id = None;
+        facts.quorum_silence = Some(Duration::from_millis(1200));
+        assert!(reasons(&facts).is_empty(), "requests wait here for the next leader");
     }
 
     #[test]
@@ -211,14 +234,5 @@ mod tests {
             reason.starts_with("clock: this machine's clock is 120 s behind"),
             "{reason}"
         );
-    }
-
-    #[test]
-    fn a_leader_without_others_needs_no_quorum() {
-        let mut facts = good();
-        facts.status.role = Role::Leader;
-        facts.status.last_quorum_ms = Some(60_000);
-        facts.voters = 1;
-        assert!(reasons(&facts).is_empty());
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing else of this crate speaks to the store. No decisions: those are in `auth-core`.
 
 pub mod machine;
+mod pulse;
 #[cfg(test)]
 pub mod testing;
 mod view;
@@ -10,6 +11,8 @@ mod view;
 pub use view::View;
 
 use crate::clock;
+use crate::limits::{PULSE_PAUSE, PULSE_WAIT_MAX};
+use crate::shutdown::Stop;
 use crate::telemetry::metrics::Metrics;
 use auth_api::status::{NodeStatus, Role};
 use auth_core::entry::Entry;
@@ -18,6 +21,7 @@ use auth_core::reply::Reply;
 use auth_core::time::Timestamp;
 use bytes::Bytes;
 use machine::Machine;
+use pulse::Pulse;
 use raft_store::{Config, NotExecuted, OpenError, ProposeError, ReadError, Store};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -29,6 +33,7 @@ pub struct Replication {
     store: Store,
     applied: watch::Receiver<u64>,
     metrics: Metrics,
+    pulse: Pulse,
 }
 
 /// No answer from the log within the deadline.
@@ -55,6 +60,7 @@ impl Replication {
             store,
             applied,
             metrics,
+            pulse: Pulse::default(),
         })
     }
 
@@ -80,6 +86,9 @@ impl Replication {
             Err(Unavailable { not_executed: true, .. }) => "not_executed",
             Err(Unavailable { .. }) => "unknown",
         };
+        if result.is_ok() {
+            self.pulse.heard();
+        }
         self.metrics.proposals.with_label_values(&[verb, outcome]).inc();
         let took = clock::monotonic().saturating_duration_since(began);
         self.metrics
@@ -99,7 +108,10 @@ impl Replication {
         let took = clock::monotonic().saturating_duration_since(began);
         self.metrics.barrier_seconds.observe(took.as_secs_f64());
         match result {
-            Ok(_) => Ok(()),
+            Ok(_) => {
+                self.pulse.heard();
+                Ok(())
+            }
             Err(ReadError::Unavailable { reason }) => {
                 self.metrics.barriers_failed.inc();
                 Err(Unavailable {
@@ -150,6 +162,31 @@ impl Replication {
     #[must_use]
     pub fn is_leader(&self) -> bool {
         self.store.status().role == raft_store::Role::Leader
+    }
+
+    /// How long ago a quorum last answered this node; none before the first time. True while [`Self::keep_pulse`] runs.
+    #[must_use]
+    pub fn quorum_silence(&self) -> Option<Duration> {
+        self.pulse.silence()
+    }
+
+    /// Asks the quorum for a sign of life whenever nothing else has brought one, until `stop`.
+    pub async fn keep_pulse(self, mut stop: Stop) {
+        loop {
+            if self.pulse.silence().is_none_or(|silence| silence >= PULSE_PAUSE)
+                && self
+                    .store
+                    .read_barrier(clock::monotonic() + PULSE_WAIT_MAX)
+                    .await
+                    .is_ok()
+            {
+                self.pulse.heard();
+            }
+            tokio::select! {
+                () = stop.wait() => return,
+                () = tokio::time::sleep(PULSE_PAUSE) => {}
+            }
+        }
     }
 
     /// Changes whenever entries were applied here; the value is the index of the last one.
