@@ -321,6 +321,12 @@ impl Frames {
         Ok(true)
     }
 
+    /// Damages the log behind the writer's back.
+    #[cfg(test)]
+    pub(crate) fn lose_frame(&self, first: u64) {
+        self.log.remove(key(first, 0)).unwrap();
+    }
+
     /// Returns when everything before is on disk.
     pub(crate) fn flush(&self) -> io::Result<()> {
         self.db.flush().map(drop).map_err(sled_error)

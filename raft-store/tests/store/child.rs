@@ -1,6 +1,7 @@
 //! A member in a process of its own, so that it can be killed: this test binary, started again.
 //!
-//! It talks in lines. In: `write`, `report`. Out: `open`, `ack KEY COUNT`, `count KEY COUNT`, `end`.
+//! It talks in lines. In: `write`, `report`, `status`. Out: `open`, `ack KEY COUNT`, `count KEY COUNT`, `end`,
+//! `leader ID`.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -99,6 +100,22 @@ impl Process {
             let highest = self.acked.entry(key.to_owned()).or_default();
             *highest = count.parse::<u64>().unwrap().max(*highest);
         }
+    }
+
+    /// Whom it believes to lead; zero for nobody.
+    pub(crate) fn leader(&mut self) -> u64 {
+        self.say("status");
+        let line = self.wait_for("leader ", PATIENCE).expect("a status");
+        line.trim_start_matches("leader ").parse().unwrap()
+    }
+
+    /// Stops it without a word to anybody (`STOP`), or lets it go on (`CONT`).
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", signal, &self.child.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success(), "{signal}");
     }
 
     /// Kills it, and reads what it had said.
@@ -202,6 +219,7 @@ async fn live(folder: &Path, id: u64, addresses: &[SocketAddr]) {
     while let Some(line) = lines.recv().await {
         match line.as_str() {
             "write" => (0..CLIENTS).for_each(|client| drop(tokio::spawn(write(store.clone(), id, client)))),
+            "status" => say(&format!("leader {}", store.status().leader.unwrap_or(0))),
             "report" => report(&store, addresses.len() as u64).await,
             other => panic!("unknown line {other:?}"),
         }

@@ -101,10 +101,7 @@ fn a_cluster_whose_members_are_killed_keeps_what_it_acknowledged() {
         let victim = random.random_range(1..=3);
         remember(&mut acked, members.remove(&victim).unwrap().kill());
         let killed = Instant::now();
-        for process in members.values_mut() {
-            while process.wait_for("ack", Duration::ZERO).is_some() {}
-            process.wait_for("ack", PATIENCE).expect("two of three acknowledge");
-        }
+        wait_for_new_acks(&mut members);
         longest = longest.max(killed.elapsed());
         let mut process = layout.spawn(victim);
         process.wait_for("open", PATIENCE).expect("the folder must open again");
@@ -124,4 +121,52 @@ fn a_cluster_whose_members_are_killed_keeps_what_it_acknowledged() {
         acked.values().sum::<u64>()
     );
     assert!(longest < Duration::from_secs(3), "{longest:?}");
+}
+
+/// Waits until every member acknowledges something that it has not said yet.
+fn wait_for_new_acks(members: &mut BTreeMap<u64, Process>) {
+    for process in members.values_mut() {
+        while process.wait_for("ack", Duration::ZERO).is_some() {}
+        process.wait_for("ack", PATIENCE).expect("a majority acknowledges");
+    }
+}
+
+#[test]
+fn members_that_fall_silent_are_replaced_and_taken_back() {
+    let (_folder, layout) = layout(3);
+    let mut members: BTreeMap<u64, Process> = (1..=3).map(|id| (id, layout.spawn(id))).collect();
+    for process in members.values_mut() {
+        process.wait_for("open", PATIENCE).unwrap();
+        process.say("write");
+    }
+    wait_for_new_acks(&mut members);
+    for round in 0..4 {
+        let leader = members.get_mut(&1).unwrap().leader();
+        let silent_id = if round % 2 == 0 { leader } else { leader % 3 + 1 };
+        let silent = members.remove(&silent_id).unwrap();
+        // Its connections stay open, and nothing comes over them.
+        silent.signal("STOP");
+        let stopped = Instant::now();
+        wait_for_new_acks(&mut members);
+        let pause = stopped.elapsed();
+        std::thread::sleep(Duration::from_millis(1500));
+        silent.signal("CONT");
+        members.insert(silent_id, silent);
+        let resumed = Instant::now();
+        wait_for_new_acks(&mut members);
+        let role = if silent_id == leader { "leader" } else { "follower" };
+        println!(
+            "silent {role}: others paused {pause:?}, back after {:?}",
+            resumed.elapsed()
+        );
+        assert!(pause < Duration::from_secs(3), "{pause:?}");
+        assert!(resumed.elapsed() < Duration::from_secs(3), "{:?}", resumed.elapsed());
+    }
+    let mut acked = BTreeMap::new();
+    for process in members.values_mut() {
+        remember(&mut acked, process.acked.clone());
+    }
+    for (id, process) in &mut members {
+        check(&process.report(), &acked, &format!("node {id}"));
+    }
 }
