@@ -225,3 +225,43 @@ async fn what_is_wrong_with_a_new_account_is_told_at_its_field() {
     }
     node.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn se_2_logging_out_ends_the_session_even_when_the_access_token_has_gone() {
+    let (app, node) = app().await;
+    let mut browser = Browser::new(&app);
+    let secret = sign_up_and_enrol(&mut browser, "maria").await;
+    let code = code(&secret, step());
+    browser
+        .fill("/login/enrol", &[("code", &code)])
+        .await
+        .is_sent_to("/welcome");
+    let access = browser.jar["__Host-access_token"].clone();
+    let token = browser.get("/welcome").await.token();
+    browser.jar.remove("__Host-access_token");
+    browser
+        .post("/logout", &[("form_token", &token)])
+        .await
+        .is_sent_to("/login?notice=logged_out");
+    browser.jar.insert("__Host-access_token".into(), access);
+    browser.get("/welcome").await.is_sent_to("/login");
+    node.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn av_2_a_page_says_to_try_again_when_nothing_can_be_kept() {
+    let (app, node) = app().await;
+    let mut browser = Browser::new(&app);
+    let token = browser.get("/login").await.token();
+    node.stop().await;
+    let fields = [("username", "maria"), ("password", PASSWORD), ("form_token", &token)];
+    let page = browser.post("/login", &fields).await;
+    page.shows(StatusCode::SERVICE_UNAVAILABLE, "Please try again.");
+    assert!(page.body.contains("href=\"/login\">Try again"), "{}", page.body);
+    assert!(page.headers.contains_key("retry-after"));
+    assert!(
+        page.set_cookies().is_empty(),
+        "nobody is let in: {:?}",
+        page.set_cookies()
+    );
+}
