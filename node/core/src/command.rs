@@ -117,6 +117,24 @@ pub struct StartLogin {
     /// Id for the challenge.
     #[n(2)]
     pub challenge: ChallengeId,
+    /// A seed to bind, for an account without a factor; left aside when there is one, pending or not. In the same entry,
+    /// because the account's budget may be used up by the very login that needs the seed.
+    #[n(3)]
+    pub enrol: Option<NewTotp>,
+}
+
+/// A seed that was drawn for a factor that does not exist yet.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct NewTotp {
+    /// Id for the factor.
+    #[n(0)]
+    pub factor: FactorId,
+    /// Its seed, sealed.
+    #[n(1)]
+    pub seed: Sealed,
+    /// What its owner calls it.
+    #[n(2)]
+    pub label: String,
 }
 
 /// A code that was compared with a factor's seed: only the outcome enters the log.

@@ -112,14 +112,22 @@ fn command() -> impl Strategy<Value = Command> {
         register_account(),
         subject().prop_map(|subject| Command::RefuseLogin(RefuseLogin { subject })),
         enrol_totp(),
-        any::<([u8; 16], u64, [u8; 16])>().prop_map(|(account, base_seq, challenge)| {
-            let (account, challenge) = (AccountId(account), ChallengeId(challenge));
-            Command::StartLogin(StartLogin {
-                account,
-                base_seq,
-                challenge,
-            })
-        }),
+        any::<([u8; 16], u64, [u8; 16], Option<([u8; 16], Vec<u8>, String)>)>().prop_map(
+            |(account, base_seq, challenge, new)| {
+                let (account, challenge) = (AccountId(account), ChallengeId(challenge));
+                let enrol = new.map(|(factor, seed, label)| NewTotp {
+                    factor: FactorId(factor),
+                    seed: Sealed(seed),
+                    label,
+                });
+                Command::StartLogin(StartLogin {
+                    account,
+                    base_seq,
+                    challenge,
+                    enrol,
+                })
+            }
+        ),
         verify_factor(),
         log_in(),
         any::<([u8; 16], u32)>().prop_map(|(session, generation)| {

@@ -1,18 +1,16 @@
 //! `enrol_totp`: a TOTP seed for an account that has no confirmed factor yet.
 
 use super::error::refusal;
-use super::guess::{Claim, contended};
-use super::limits::STALE_PROPOSALS_MAX;
+use super::guess::Claim;
 use super::totp::Seed;
-use super::{Auth, PendingTotp, ServiceError, effective_now};
+use super::{Auth, PendingTotp, ServiceError};
 use crate::entropy;
 use crate::http::context::RequestContext;
 use auth_core::account::Account;
-use auth_core::command::{Command, EnrolTotp};
-use auth_core::factor::Factor;
+use auth_core::command::{Command, EnrolTotp, NewTotp};
 use auth_core::ids::{AccountId, FactorId};
 use auth_core::query;
-use auth_core::reply::{Denial, Reply};
+use auth_core::reply::Reply;
 use secrecy::SecretString;
 
 /// The verb in the log.
@@ -40,7 +38,7 @@ impl Auth {
             code: None,
         };
         let guessed = self
-            .guess(ctx, &claim, |account, _| fresh.command(self, account))
+            .guess(ctx, &claim, |known, _| fresh.command(self, &known.account))
             .await?;
         let Reply::TotpPending { factor, expires_at } = guessed.reply else {
             return Err(refusal(VERB, &guessed.reply));
@@ -53,65 +51,39 @@ impl Auth {
             None => Err(ServiceError::Unavailable { not_executed: false }),
         }
     }
-
-    /// Binds a pending seed to an account whose password was right earlier in the same request, unless it has one.
-    pub(super) async fn ensure_pending(&self, ctx: &RequestContext, id: AccountId) -> Result<(), ServiceError> {
-        let fresh = FreshSeed::draw();
-        let request_id = Self::request_id(ctx, VERB, &id.0);
-        for _ in 0..=STALE_PROPOSALS_MAX {
-            let Some(account) = self.account_without_factor(ctx, id).await? else {
-                return Ok(());
-            };
-            let reply = self.propose(ctx, request_id, fresh.command(self, &account)?).await?;
-            if matches!(
-                reply,
-                Reply::TotpPending { .. } | Reply::Denied(Denial::AlreadyEnrolled {})
-            ) {
-                return Ok(());
-            }
-            if !matches!(reply, Reply::Stale { .. }) {
-                return Err(refusal(VERB, &reply));
-            }
-        }
-        Err(contended())
-    }
-
-    /// The account, when it has neither a bound factor nor a pending one that can still be confirmed.
-    async fn account_without_factor(
-        &self,
-        ctx: &RequestContext,
-        id: AccountId,
-    ) -> Result<Option<Account>, ServiceError> {
-        let view = self.current_view(ctx).await?;
-        let now = effective_now(&view)?;
-        let account = query::account(&view, id)?.ok_or(ServiceError::Denied(Denial::AccountGone {}))?;
-        let factors = query::factors(&view, id)?;
-        let has_one = factors.iter().any(Factor::is_bound) || query::answerable(&factors, now).is_some();
-        Ok((!has_one).then_some(account))
-    }
 }
 
 /// A seed that was drawn for a factor that does not exist yet.
-struct FreshSeed {
+pub(super) struct FreshSeed {
     seed: Seed,
     factor: FactorId,
 }
 
 impl FreshSeed {
-    fn draw() -> Self {
+    pub(super) fn draw() -> Self {
         Self {
             seed: Seed::draw(),
             factor: FactorId(entropy::bytes()),
         }
     }
 
+    /// What binds the seed to an account, sealed for it.
+    pub(super) fn seal(&self, auth: &Auth, account: AccountId) -> Result<NewTotp, ServiceError> {
+        Ok(NewTotp {
+            factor: self.factor,
+            seed: self.seed.seal(&auth.inner.ring, account, self.factor)?,
+            label: LABEL.to_owned(),
+        })
+    }
+
     fn command(&self, auth: &Auth, account: &Account) -> Result<Command, ServiceError> {
+        let new = self.seal(auth, account.id)?;
         Ok(Command::EnrolTotp(EnrolTotp {
             account: account.id,
             base_seq: account.auth_seq,
-            factor: self.factor,
-            seed: self.seed.seal(&auth.inner.ring, account.id, self.factor)?,
-            label: LABEL.to_owned(),
+            factor: new.factor,
+            seed: new.seed,
+            label: new.label,
         }))
     }
 }

@@ -45,16 +45,6 @@ pub enum ServiceError {
     Fault(String),
 }
 
-impl ServiceError {
-    /// The same error after an earlier proposal of the same request took effect: then "not executed" would be a lie.
-    pub(super) fn after_effect(self) -> Self {
-        match self {
-            Self::Overloaded { .. } | Self::Unavailable { .. } => Self::Unavailable { not_executed: false },
-            other @ (Self::Denied(_) | Self::Invalid(_) | Self::Unauthenticated | Self::Fault(_)) => other,
-        }
-    }
-}
-
 /// The refusal in a reply; any other reply is not one that the verb can get.
 pub(super) fn refusal(verb: &str, reply: &Reply) -> ServiceError {
     if let Reply::Denied(denial) = reply {

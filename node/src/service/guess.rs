@@ -37,9 +37,9 @@ pub(super) struct Claim<'a> {
 }
 
 /// An account as it is read for one evaluation.
-struct Known {
-    account: Account,
-    factors: Vec<Factor>,
+pub(super) struct Known {
+    pub(super) account: Account,
+    pub(super) factors: Vec<Factor>,
 }
 
 /// The end of a claim whose password was right.
@@ -87,7 +87,7 @@ impl Auth {
         &self,
         ctx: &RequestContext,
         claim: &Claim<'_>,
-        on_right: impl Fn(&Account, Option<CodeEvidence>) -> Result<Command, ServiceError>,
+        on_right: impl Fn(&Known, Option<CodeEvidence>) -> Result<Command, ServiceError>,
     ) -> Result<Guessed, ServiceError> {
         self.admit(ctx)?;
         let key = username_key(claim.username);
@@ -98,7 +98,7 @@ impl Auth {
         let mut evaluations = 1;
         for _ in 0..=STALE_PROPOSALS_MAX {
             let (id, command) = match &seen.claimant {
-                Claimant::Known(known) if evidence.right => (ids.right, on_right(&known.account, evidence.code)?),
+                Claimant::Known(known) if evidence.right => (ids.right, on_right(known, evidence.code)?),
                 Claimant::Known(known) => (ids.wrong, refuse_account(&known.account)),
                 Claimant::Unknown { name, .. } => (ids.wrong, refuse(Subject::UnknownName { name: *name })),
             };

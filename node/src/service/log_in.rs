@@ -32,7 +32,8 @@ impl Auth {
             code: Some(code),
         };
         let guessed = self
-            .guess(ctx, &claim, |account, code| {
+            .guess(ctx, &claim, |known, code| {
+                let account = &known.account;
                 Ok(Command::LogIn(LogIn {
                     account: account.id,
                     base_seq: account.auth_seq,

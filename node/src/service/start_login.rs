@@ -1,11 +1,13 @@
 //! `start_login`: the password was right, the second factor is awaited.
 
+use super::enrol_totp::FreshSeed;
 use super::error::refusal;
 use super::guess::Claim;
 use super::{Auth, ServiceError, StartedLogin, challenge};
 use crate::entropy;
 use crate::http::context::RequestContext;
 use auth_core::command::{Command, StartLogin};
+use auth_core::factor::Factor;
 use auth_core::ids::ChallengeId;
 use auth_core::reply::Reply;
 use secrecy::SecretString;
@@ -24,6 +26,7 @@ impl Auth {
     ) -> Result<StartedLogin, ServiceError> {
         self.require_signing_key()?;
         let id = ChallengeId(entropy::bytes());
+        let fresh = FreshSeed::draw();
         let claim = Claim {
             verb: "start_login",
             username,
@@ -31,11 +34,15 @@ impl Auth {
             code: None,
         };
         let guessed = self
-            .guess(ctx, &claim, |account, _| {
+            .guess(ctx, &claim, |known, _| {
+                let account = &known.account;
+                let bound = known.factors.iter().any(Factor::is_bound);
+                let enrol = (!bound).then(|| fresh.seal(self, account.id)).transpose()?;
                 Ok(Command::StartLogin(StartLogin {
                     account: account.id,
                     base_seq: account.auth_seq,
                     challenge: id,
+                    enrol,
                 }))
             })
             .await?;
@@ -47,11 +54,6 @@ impl Auth {
         else {
             return Err(refusal("start_login", &guessed.reply));
         };
-        if !bound {
-            self.ensure_pending(ctx, guessed.account)
-                .await
-                .map_err(ServiceError::after_effect)?;
-        }
         Ok(StartedLogin {
             challenge: challenge::cookie(&self.inner.ring, challenge),
             expires_at,

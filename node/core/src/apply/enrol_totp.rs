@@ -3,11 +3,9 @@
 use super::decision::{Decision, Moment};
 use super::{guess, second_factor};
 use crate::account::AccountStatus;
-use crate::command::EnrolTotp;
+use crate::command::{EnrolTotp, NewTotp};
 use crate::error::Fault;
-use crate::factor::{Factor, FactorState};
-use crate::limits::PENDING_FACTOR_SECONDS;
-use crate::policy::throttle::Throttle;
+use crate::factor::Factor;
 use crate::query;
 use crate::reply::{Denial, Reply};
 use crate::tables::Tables;
@@ -28,24 +26,17 @@ pub(super) fn apply(moment: Moment<'_>, command: &EnrolTotp, tables: &mut impl T
     if factors.iter().any(Factor::is_bound) {
         return denied(Denial::AlreadyEnrolled {});
     }
-    second_factor::remove_pending(&factors, tables)?;
-    let expires_at = now.plus_seconds(PENDING_FACTOR_SECONDS);
-    let factor = Factor {
-        id: command.factor,
-        account: account.id,
-        label: command.label.clone(),
+    let new = NewTotp {
+        factor: command.factor,
         seed: command.seed.clone(),
-        state: FactorState::Pending { expires_at },
-        last_step: None,
-        throttle: Throttle::default(),
-        created_at: now,
+        label: command.label.clone(),
     };
-    second_factor::put_factor(&factor, tables)?;
+    let expires_at = second_factor::replace_pending(now, account.id, &factors, new, tables)?;
     let account_id = account.id;
     // The account's failures stay: a new seed buys no new guesses at the password.
     guess::put_advanced(account, tables)?;
     Ok(Decision::new(Reply::TotpPending {
-        factor: factor.id,
+        factor: command.factor,
         expires_at,
     })
     .about(account_id))

@@ -4,11 +4,11 @@ use super::decision::{Decision, Moment};
 use super::expiry::{self, Kind};
 use super::{guess, outbox};
 use crate::account::Account;
-use crate::command::CodeEvidence;
+use crate::command::{CodeEvidence, NewTotp};
 use crate::error::Fault;
 use crate::factor::{Factor, FactorState};
-use crate::ids::SessionId;
-use crate::limits::FACTOR_FAILURES_MAX;
+use crate::ids::{AccountId, SessionId};
+use crate::limits::{FACTOR_FAILURES_MAX, PENDING_FACTOR_SECONDS};
 use crate::outbox::MailTemplate;
 use crate::policy::throttle::Throttle;
 use crate::query;
@@ -16,6 +16,7 @@ use crate::reply::{Reply, SessionGrant};
 use crate::session::Session;
 use crate::tables::schema::{pair_key, put};
 use crate::tables::{Table, Tables, TablesRead};
+use crate::time::Timestamp;
 
 /// Name in the audit of a code that was right once: somebody may have watched its owner.
 pub(super) const CODE_USED_BEFORE: &str = "code_used_before";
@@ -131,8 +132,32 @@ pub(super) fn charge(
     guess::charge_account(account, moment.now, tables)
 }
 
+/// Binds a seed that its owner has yet to prove, in place of those that he did not. Returns when it is void.
+pub(super) fn replace_pending(
+    now: Timestamp,
+    account: AccountId,
+    factors: &[Factor],
+    new: NewTotp,
+    tables: &mut impl Tables,
+) -> Result<Timestamp, Fault> {
+    remove_pending(factors, tables)?;
+    let expires_at = now.plus_seconds(PENDING_FACTOR_SECONDS);
+    let factor = Factor {
+        id: new.factor,
+        account,
+        label: new.label,
+        seed: new.seed,
+        state: FactorState::Pending { expires_at },
+        last_step: None,
+        throttle: Throttle::default(),
+        created_at: now,
+    };
+    put_factor(&factor, tables)?;
+    Ok(expires_at)
+}
+
 /// Removes those of an account's factors that were not confirmed.
-pub(super) fn remove_pending(factors: &[Factor], tables: &mut impl Tables) -> Result<(), Fault> {
+fn remove_pending(factors: &[Factor], tables: &mut impl Tables) -> Result<(), Fault> {
     for factor in factors.iter().filter(|factor| !factor.is_bound()) {
         tables.remove(Table::Factors, &factor_key(factor))?;
     }
@@ -173,10 +198,9 @@ fn start_session(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apply::testing::id;
     use crate::ids::FactorId;
     use crate::secret::Sealed;
-    use crate::time::Timestamp;
-    use crate::{apply::testing::id, ids::AccountId};
 
     fn factor(last_step: Option<u64>) -> Factor {
         Factor {

@@ -3,7 +3,7 @@
 
 use super::decision::{Decision, Moment};
 use super::expiry::{self, Kind};
-use super::guess;
+use super::{guess, second_factor};
 use crate::account::AccountStatus;
 use crate::challenge::Challenge;
 use crate::command::StartLogin;
@@ -31,7 +31,12 @@ pub(super) fn apply(moment: Moment<'_>, command: &StartLogin, tables: &mut impl 
     if query::challenge(tables, command.challenge)?.is_some() {
         return denied(Denial::ChallengeGone {});
     }
-    let bound = query::factors(tables, account.id)?.iter().any(Factor::is_bound);
+    let factors = query::factors(tables, account.id)?;
+    let bound = factors.iter().any(Factor::is_bound);
+    // A seed that still waits for its first code stays: its picture may have been scanned already.
+    if let (None, Some(new), false) = (query::answerable(&factors, now), &command.enrol, bound) {
+        second_factor::replace_pending(now, account.id, &factors, new.clone(), tables)?;
+    }
     // Who must bind a factor first has to install an app and scan a picture.
     let seconds = if bound {
         CHALLENGE_SECONDS
@@ -61,8 +66,9 @@ mod tests {
     use super::*;
     use crate::account::Account;
     use crate::apply::testing::{Bench, id};
-    use crate::command::Command;
-    use crate::ids::{AccountId, ChallengeId};
+    use crate::command::{Command, NewTotp};
+    use crate::ids::{AccountId, ChallengeId, FactorId};
+    use crate::secret::Sealed;
 
     fn start(bench: &mut Bench, account: AccountId, base_seq: u64, challenge: u64) -> Reply {
         let challenge = ChallengeId(id(challenge));
@@ -70,7 +76,63 @@ mod tests {
             account,
             base_seq,
             challenge,
+            enrol: None,
         }))
+    }
+
+    fn start_with_seed(bench: &mut Bench, account: AccountId, factor: u64) -> Reply {
+        let base_seq = bench.account(account).auth_seq;
+        let challenge = ChallengeId(id(1000 + factor));
+        let enrol = Some(NewTotp {
+            factor: FactorId(id(factor)),
+            seed: Sealed(vec![7]),
+            label: "app".into(),
+        });
+        bench.run(Command::StartLogin(StartLogin {
+            account,
+            base_seq,
+            challenge,
+            enrol,
+        }))
+    }
+
+    fn factor_ids(bench: &Bench, account: AccountId) -> Vec<FactorId> {
+        let factors = query::factors(&bench.tables, account).unwrap();
+        factors.iter().map(|factor| factor.id).collect()
+    }
+
+    #[test]
+    fn th_5_failures_of_strangers_do_not_keep_an_owner_from_enrolling() {
+        let mut bench = Bench::new();
+        let account = bench.register("ana", "ana@example.org");
+        bench.fail_passwords(account, 4);
+        let reply = start_with_seed(&mut bench, account, 501);
+        let Reply::ChallengeStarted { challenge, .. } = reply else {
+            panic!("{reply:?}")
+        };
+        assert!(bench.account(account).throttle.blocked_until(bench.now).is_some());
+        let step = bench.step();
+        let reply = bench.verify(challenge, FactorId(id(501)), Some(step));
+        assert!(matches!(reply, Reply::SessionStarted(_)), "{reply:?}");
+    }
+
+    #[test]
+    fn otp_8_a_seed_is_bound_only_where_no_other_waits_or_is_bound() {
+        let mut bench = Bench::new();
+        let account = bench.register("ana", "ana@example.org");
+        start_with_seed(&mut bench, account, 501);
+        start_with_seed(&mut bench, account, 502);
+        assert_eq!(
+            factor_ids(&bench, account),
+            [FactorId(id(501))],
+            "it may have been scanned"
+        );
+        bench.wait(PENDING_FACTOR_SECONDS);
+        start_with_seed(&mut bench, account, 503);
+        assert_eq!(factor_ids(&bench, account), [FactorId(id(503))]);
+        let (bound, factor) = bench.bound_account("ben");
+        start_with_seed(&mut bench, bound, 504);
+        assert_eq!(factor_ids(&bench, bound), [factor]);
     }
 
     #[test]

@@ -148,6 +148,7 @@ impl Bench {
             account,
             base_seq,
             challenge,
+            enrol: None,
         }));
         assert!(matches!(reply, Reply::ChallengeStarted { .. }), "{reply:?}");
         challenge

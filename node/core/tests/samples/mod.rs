@@ -68,7 +68,7 @@ fn account_commands() -> [(&'static str, Command); 4] {
     ]
 }
 
-fn login_commands() -> [(&'static str, Command); 5] {
+fn login_commands() -> [(&'static str, Command); 6] {
     let (account, session, challenge) = (AccountId(id(1)), SessionId(id(4)), ChallengeId(id(3)));
     let factor = FactorId(id(2));
     let code = CodeEvidence {
@@ -83,6 +83,15 @@ fn login_commands() -> [(&'static str, Command); 5] {
         account,
         base_seq: 7,
         challenge,
+        enrol: None,
+    };
+    let start_with_seed = StartLogin {
+        enrol: Some(NewTotp {
+            factor,
+            seed: Sealed(vec![9; 8]),
+            label: "app".into(),
+        }),
+        ..start.clone()
     };
     let verify = |code| VerifyFactor {
         challenge,
@@ -100,6 +109,7 @@ fn login_commands() -> [(&'static str, Command); 5] {
     };
     [
         ("start_login", Command::StartLogin(start)),
+        ("start_login_with_seed", Command::StartLogin(start_with_seed)),
         ("verify_factor", Command::VerifyFactor(verify(code))),
         ("verify_factor_wrong", Command::VerifyFactor(verify(wrong))),
         ("log_in", Command::LogIn(log_in(Some(code)))),

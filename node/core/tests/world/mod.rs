@@ -8,8 +8,8 @@ pub(crate) use actions::{Action, Ask, Guess, Step, prompt, runs};
 use actions::NODES;
 use auth_core::apply::apply;
 use auth_core::command::{
-    CodeEvidence, Command, EndSession, EnrolTotp, InstallSigningKey, LogIn, MarkMailSent, RefreshSession, RefuseLogin,
-    RegisterAccount, StartLogin, Subject, VerifyFactor,
+    CodeEvidence, Command, EndSession, EnrolTotp, InstallSigningKey, LogIn, MarkMailSent, NewTotp, RefreshSession,
+    RefuseLogin, RegisterAccount, StartLogin, Subject, VerifyFactor,
 };
 use auth_core::entry::{Client, Entry};
 use auth_core::error::Fault;
@@ -284,10 +284,16 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
             Ask::Start { name } => {
                 let account = self.account(name)?;
                 let (base_seq, challenge) = (self.base_seq(node, account), ChallengeId(self.draw()));
+                let enrol = (base_seq % 2 == 0).then(|| NewTotp {
+                    factor: FactorId(self.draw()),
+                    seed: Sealed(vec![8]),
+                    label: "page".into(),
+                });
                 Command::StartLogin(StartLogin {
                     account,
                     base_seq,
                     challenge,
+                    enrol,
                 })
             }
             Ask::Verify { pick, guess } => self.verify(node, pick, guess)?,
