@@ -7,6 +7,9 @@ use std::time::Duration;
 /// Largest command that [`crate::Store::propose`] takes.
 pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
 
+/// Largest reply of the state machine that is carried to another member.
+pub(crate) const REPLY_BYTES_MAX: usize = 1024 * 1024;
+
 /// Largest value in a table. Values above [`RECORD_BYTES_MAX`] are stored in parts.
 pub const VALUE_BYTES_MAX: usize = 256 * 1024;
 
@@ -102,6 +105,7 @@ pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
 const _: () = assert!(RECORD_BYTES_MAX < SLED_VALUE_BYTES_MAX);
 const _: () = assert!(COMMAND_BYTES_MAX < GROUP_BYTES_MAX);
+const _: () = assert!(REPLY_BYTES_MAX + 1024 < PEER_FRAME_BYTES_MAX);
 const _: () = assert!(APPEND_BYTES_MAX + COMMAND_BYTES_MAX + 1024 < PEER_FRAME_BYTES_MAX);
 const _: () = assert!(SNAPSHOT_CHUNK_BYTES_MAX + VALUE_BYTES_MAX + KEY_BYTES_MAX + 64 < PEER_FRAME_BYTES_MAX);
 const _: () = assert!(VALUE_BYTES_MAX / RECORD_BYTES_MAX < u16::MAX as usize);

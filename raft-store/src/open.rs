@@ -246,6 +246,7 @@ impl Running {
             raft,
             links,
             status,
+            self.closed.clone(),
             self.state.seen(),
             self.counters.clone(),
         )

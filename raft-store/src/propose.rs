@@ -143,6 +143,12 @@ impl Proposer {
         self.permits_max.saturating_sub(self.permits.available_permits()) as u64
     }
 
+    /// Returns when no proposal is in progress.
+    pub(crate) async fn drained(&self) {
+        let all = u32::try_from(self.permits_max).unwrap_or(u32::MAX);
+        let _returned = self.permits.acquire_many(all).await;
+    }
+
     pub(crate) async fn propose(&self, command: Bytes, deadline: Instant) -> Result<Applied, ProposeError> {
         if command.len() > COMMAND_BYTES_MAX {
             return Err(ProposeError::NotExecuted {

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use openraft::ReadPolicy;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::codec::wire::{Kind, Message};
@@ -33,16 +34,19 @@ struct Rounds {
     raft: Raft,
     links: Arc<Links>,
     status: watch::Receiver<Status>,
+    closing: watch::Receiver<bool>,
     counters: Arc<Counters>,
     last_error: watch::Sender<String>,
 }
 
 impl Barriers {
+    #[expect(clippy::too_many_arguments, reason = "each is one part of the store")]
     pub(crate) fn start(
         me: u64,
         raft: Raft,
         links: Arc<Links>,
         status: watch::Receiver<Status>,
+        closing: watch::Receiver<bool>,
         seen: watch::Receiver<u64>,
         counters: Arc<Counters>,
     ) -> Self {
@@ -53,6 +57,7 @@ impl Barriers {
             raft,
             links,
             status,
+            closing,
             counters,
             last_error,
         };
@@ -67,10 +72,12 @@ impl Barriers {
     /// Waits until this member's tables are current, and tells up to which entry.
     pub(crate) async fn wait(&self, deadline: Instant) -> Result<u64, ReadError> {
         let (waiter, index) = oneshot::channel();
-        if self.waiters.try_send(waiter).is_err() {
-            return Err(ReadError::Unavailable {
-                reason: "too many reads are waiting".into(),
-            });
+        if let Err(error) = self.waiters.try_send(waiter) {
+            let reason = match error {
+                TrySendError::Full(_) => "too many reads are waiting",
+                TrySendError::Closed(_) => "this node is shutting down",
+            };
+            return Err(ReadError::Unavailable { reason: reason.into() });
         }
         let mut seen = self.seen.clone();
         let current = async {
@@ -90,7 +97,16 @@ impl Barriers {
 }
 
 impl Rounds {
-    async fn run(mut self, mut queue: mpsc::Receiver<Waiter>) {
+    /// Serves until the store closes; whoever waits then is told by the end of the queue.
+    async fn run(self, queue: mpsc::Receiver<Waiter>) {
+        let mut closing = self.closing.clone();
+        tokio::select! {
+            () = self.serve(queue) => {}
+            _ = closing.wait_for(|closing| *closing) => {}
+        }
+    }
+
+    async fn serve(mut self, mut queue: mpsc::Receiver<Waiter>) {
         let mut waiting = Vec::new();
         while queue.recv_many(&mut waiting, BARRIER_WAITERS_MAX).await > 0 {
             loop {

@@ -1,4 +1,4 @@
-//! Stopping in order: leadership to another member, consensus, log, tables, folder.
+//! Stopping in order: proposals in progress, leadership to another member, consensus, log, tables, folder.
 //!
 //! Must not lose anything acknowledged if it is cut short at any point: a kill is the same as far as the disk goes.
 
@@ -15,6 +15,13 @@ pub(crate) async fn shutdown(store: &Inner, within: Duration) -> Result<(), Faul
     }
     let until = Instant::now() + within;
     if !within.is_zero() {
+        // What is in progress is done in milliseconds, unless there is no quorum.
+        if tokio::time::timeout_at(until.into(), store.proposer.drained())
+            .await
+            .is_err()
+        {
+            tracing::warn!("proposals in progress are cut short, with an unknown outcome");
+        }
         hand_over(store, until).await;
     }
     if let Err(error) = store.raft.shutdown().await {

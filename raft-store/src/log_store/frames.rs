@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::packing::{PartReader, decode_packed, encode_packed, key, split_key};
 use crate::codec::{Decoded, Decoder, Encoder};
 use crate::disk::{self, sled_error};
 use crate::limits::{LOG_FRAME_ENTRIES_MAX, RECORD_BYTES_MAX};
@@ -55,18 +56,6 @@ pub(crate) struct Frames {
     purge_upto: Option<u64>,
 }
 
-fn key(index: u64, part: u16) -> [u8; 10] {
-    let mut key = [0; 10];
-    key[..8].copy_from_slice(&index.to_be_bytes());
-    key[8..].copy_from_slice(&part.to_be_bytes());
-    key
-}
-
-fn split_key(key: &[u8]) -> Option<(u64, u16)> {
-    let (index, part) = key.split_first_chunk::<8>()?;
-    Some((u64::from_be_bytes(*index), u16::from_be_bytes(part.try_into().ok()?)))
-}
-
 impl Frames {
     /// Opens the database and reads everything in it, checking every frame.
     pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<(Self, Loaded), OpenError> {
@@ -96,11 +85,17 @@ impl Frames {
             entries: Vec::new(),
         };
         let mut unfinished = PartReader::default();
+        let mut stale = Vec::new();
         for row in self.log.iter() {
             let (key, value) = row.map_err(|error| damaged(format!("sled reports {error}")))?;
             let (index, part) = split_key(&key).ok_or_else(|| damaged("a frame with a wrong key".into()))?;
             let (flags, payload) =
                 record::open(&key, &value).map_err(|what| damaged(format!("frame {index}.{part} is {what}")))?;
+            if flags == FLAG_PART && loaded.purged.is_some_and(|purged| index <= purged.index) {
+                // Some of its parts may be gone: a purge removes them one by one.
+                stale.push((index, part));
+                continue;
+            }
             let decoded = match flags {
                 FLAG_PACKED if !unfinished.is_open() => decode_packed(payload).map(Some),
                 FLAG_PART => unfinished.push(index, part, payload),
@@ -111,12 +106,11 @@ impl Frames {
                 self.accept(index, part, entries, &mut loaded).map_err(damaged)?;
             }
         }
-        for (index, part) in unfinished.leftover() {
-            tracing::warn!(
-                index,
-                part,
-                "removing an entry that was being written when the process ended"
-            );
+        let leftover = unfinished.leftover();
+        if let Some((index, _)) = leftover.first() {
+            tracing::warn!(index, "removing an entry that was being written when the process ended");
+        }
+        for (index, part) in stale.into_iter().rev().chain(leftover) {
             self.log
                 .remove(key(index, part))
                 .map_err(|error| damaged(format!("sled reports {error}")))?;
@@ -323,8 +317,8 @@ impl Frames {
 
     /// Damages the log behind the writer's back.
     #[cfg(test)]
-    pub(crate) fn lose_frame(&self, first: u64) {
-        self.log.remove(key(first, 0)).unwrap();
+    pub(crate) fn lose_frame(&self, first: u64, part: u16) {
+        self.log.remove(key(first, part)).unwrap().unwrap();
     }
 
     /// Returns when everything before is on disk.
@@ -333,55 +327,68 @@ impl Frames {
     }
 }
 
-fn encode_packed(entries: &[&Entry]) -> Bytes {
-    let mut encoder = Encoder::default();
-    encoder.count(entries.len());
-    for entry in entries {
-        encoder.entry(entry);
-    }
-    encoder.finish()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Command, LeaderId, Payload};
 
-fn decode_packed(payload: &[u8]) -> Decoded<Vec<Entry>> {
-    let mut decoder = Decoder::new(Bytes::copy_from_slice(payload));
-    let count = decoder.count(crate::codec::log::ENTRY_HEAD_BYTES, "entries")?;
-    let entries = (0..count).map(|_| decoder.entry()).collect::<Decoded<Vec<_>>>()?;
-    decoder.end("frame")?;
-    Ok(entries)
-}
-
-/// Puts an entry stored in parts together.
-#[derive(Default)]
-struct PartReader {
-    index: u64,
-    total: u16,
-    next: u16,
-    bytes: Vec<u8>,
-}
-
-impl PartReader {
-    fn is_open(&self) -> bool {
-        self.next > 0
-    }
-
-    fn push(&mut self, index: u64, part: u16, payload: &[u8]) -> Decoded<Option<Vec<Entry>>> {
-        let mut decoder = Decoder::new(Bytes::copy_from_slice(payload));
-        let total = decoder.u16("number of parts")?;
-        let fits = part == self.next && (part == 0 || (index == self.index && total == self.total)) && part < total;
-        if !fits {
-            return Err(crate::codec::DecodeError::Invalid("the order of parts"));
+    fn entry(index: u64, size: usize) -> Entry {
+        let leader_id = LeaderId { term: 1, node_id: 1 };
+        let payload = Payload::Command(Command(vec![3; size].into()));
+        Entry {
+            log_id: LogId { leader_id, index },
+            payload,
         }
-        (self.index, self.total, self.next) = (index, total, part + 1);
-        self.bytes.extend_from_slice(&payload[2..]);
-        if self.next < total {
-            return Ok(None);
-        }
-        self.next = 0;
-        decode_packed(&std::mem::take(&mut self.bytes)).map(Some)
     }
 
-    /// The parts of an entry that was never finished.
-    fn leftover(self) -> impl Iterator<Item = (u64, u16)> {
-        (0..self.next).rev().map(move |part| (self.index, part))
+    fn open(folder: &Path) -> (Frames, Loaded) {
+        Frames::open(folder, 1 << 20).unwrap()
+    }
+
+    #[test]
+    fn a_large_entry_half_removed_by_a_purge_does_not_brick_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut frames, _) = open(folder.path());
+        let entries: Vec<Entry> = (0..4).map(|index| entry(index, 3 * RECORD_BYTES_MAX)).collect();
+        frames.append(&entries).unwrap();
+        frames.purge(&entries[1].log_id).unwrap();
+        frames.lose_frame(0, 3);
+        frames.flush().unwrap();
+        drop(frames);
+        for _ in 0..2 {
+            let (frames, loaded) = open(folder.path());
+            assert_eq!(loaded.entries, entries[2..]);
+            drop(frames);
+        }
+    }
+
+    #[test]
+    fn a_large_entry_half_written_or_half_cut_at_the_end_was_never_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut frames, _) = open(folder.path());
+        let entries = [entry(0, 10), entry(1, 3 * RECORD_BYTES_MAX)];
+        frames.append(&entries).unwrap();
+        frames.lose_frame(1, 3);
+        frames.lose_frame(1, 2);
+        frames.flush().unwrap();
+        drop(frames);
+        let (mut frames, loaded) = open(folder.path());
+        assert_eq!(loaded.entries, entries[..1]);
+        frames.append(&[entry(1, 10), entry(2, 5000)]).unwrap();
+        drop(frames);
+        assert_eq!(open(folder.path()).1.entries.len(), 3);
+    }
+
+    #[test]
+    fn a_missing_part_in_the_middle_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut frames, _) = open(folder.path());
+        frames.append(&[entry(0, 3 * RECORD_BYTES_MAX), entry(1, 10)]).unwrap();
+        frames.lose_frame(0, 1);
+        drop(frames);
+        assert!(matches!(
+            Frames::open(folder.path(), 1 << 20),
+            Err(OpenError::Quarantine { .. })
+        ));
     }
 }

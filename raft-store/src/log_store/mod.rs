@@ -4,6 +4,7 @@
 
 mod frames;
 mod memory;
+mod packing;
 mod writer;
 
 use std::fmt::Debug;

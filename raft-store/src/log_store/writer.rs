@@ -334,7 +334,7 @@ mod tests {
         let (guard, _) = Guard::open(folder.path(), owner).unwrap();
         let (mut frames, _) = Frames::open(&folder.path().join("log"), 1 << 20).unwrap();
         frames.append(&(0..5).map(entry).collect::<Vec<_>>()).unwrap();
-        frames.lose_frame(0);
+        frames.lose_frame(0, 0);
         let fault = FaultCell::new();
         let last = Some(entry(4).log_id);
         let queue = Writer::start(frames, last, Arc::new(guard), Arc::default(), fault.clone()).unwrap();

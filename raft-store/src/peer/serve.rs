@@ -17,7 +17,7 @@ use super::snapshot_receive::Receiver;
 use crate::Raft;
 use crate::codec::own::{Pristine, Propose, Proposed};
 use crate::codec::wire::{Kind, Message, StreamedAppend};
-use crate::limits::{COMMAND_BYTES_MAX, PEER_REQUESTS_IN_FLIGHT_MAX, PEER_SILENCE_MAX};
+use crate::limits::{COMMAND_BYTES_MAX, PEER_REQUESTS_IN_FLIGHT_MAX, PEER_SILENCE_MAX, REPLY_BYTES_MAX};
 use crate::propose::{LocalOutcome, LocalQueue};
 use crate::state::StateStore;
 use crate::status::Contact;
@@ -169,6 +169,9 @@ impl Service {
         }
         let patience = Duration::from_millis(request.patience_ms.into());
         match tokio::time::timeout(patience, self.proposals.submit(request.command)).await {
+            Ok(LocalOutcome::Applied { index, reply }) if reply.len() > REPLY_BYTES_MAX => Proposed::Unknown {
+                reason: format!("entry {index} is applied, its reply is too large to be sent"),
+            },
             Ok(LocalOutcome::Applied { index, reply }) => Proposed::Applied { index, reply },
             Ok(LocalOutcome::NotLeader) => Proposed::NotLeader,
             Ok(LocalOutcome::Busy) => Proposed::Busy,

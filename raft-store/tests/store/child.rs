@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 
 use raft_store::{Config, Member, Store, Timing};
 
-use crate::support::{CLUSTER, Counting, PATIENCE, Papers, command, count_of, number, prepare, small_limits, soon};
+use crate::support::{
+    CLUSTER, Counting, PATIENCE, Papers, count_of, large_command, number, prepare, small_limits, soon,
+};
 
 const ENVIRONMENT: &str = "RAFT_STORE_TEST_CHILD";
 /// Clients of one process.
@@ -231,8 +233,10 @@ async fn write(store: Store, id: u64, client: u64) {
     let key = key(id, client);
     loop {
         let request: u128 = rand::random();
+        // Now and then one that takes several records.
+        let filler = if request % 16 == 0 { 20_000 } else { 0 };
         let reply = loop {
-            match store.propose(command(request, &key), soon()).await {
+            match store.propose(large_command(request, &key, filler), soon()).await {
                 Ok(applied) => break applied.reply,
                 Err(error) => say(&format!("error {error}")),
             }

@@ -218,6 +218,13 @@ async fn a_proposal_after_the_stop_or_too_large_is_not_executed() {
     let largest = vec![7; raft_store::COMMAND_BYTES_MAX];
     store.propose(largest.into(), soon()).await.unwrap();
     cluster.stop(1).await;
+    let read = store.read_barrier(soon()).await;
+    assert_eq!(
+        read,
+        Err(ReadError::Unavailable {
+            reason: "this node is shutting down".into()
+        })
+    );
     let refused = store.propose(command(1, "k"), soon()).await;
     assert_eq!(
         refused,

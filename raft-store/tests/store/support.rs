@@ -50,13 +50,24 @@ pub(crate) fn number(bytes: &[u8]) -> u64 {
 }
 
 pub(crate) fn command(request: u128, key: &str) -> Bytes {
-    Bytes::from([request.to_be_bytes().as_slice(), key.as_bytes()].concat())
+    large_command(request, key, 0)
+}
+
+/// A command with so many bytes that mean nothing.
+pub(crate) fn large_command(request: u128, key: &str, filler: usize) -> Bytes {
+    Bytes::from([request.to_be_bytes().as_slice(), &row(key), &vec![b'.'; filler]].concat())
+}
+
+fn row(key: &str) -> [u8; 16] {
+    let mut row = [b' '; 16];
+    row[..key.len()].copy_from_slice(key.as_bytes());
+    row
 }
 
 pub(crate) fn count_of(store: &Store, key: &str) -> u64 {
     store
         .view()
-        .get(REGISTERS, key.as_bytes())
+        .get(REGISTERS, &row(key))
         .unwrap()
         .map_or(0, |value| number(&value))
 }
