@@ -147,10 +147,10 @@ impl Parts {
             local,
         };
         let mut tasks = JoinSet::new();
-        let status = running.spawn_tasks(&mut tasks, listener);
+        let (status, leader) = running.spawn_tasks(&mut tasks, listener);
         let inner = Inner {
-            proposer: running.proposer(status.clone()),
-            barriers: running.barriers(status.clone()),
+            proposer: running.proposer(leader.clone()),
+            barriers: running.barriers(leader.clone()),
             raft: running.raft,
             whoami: running.whoami,
             contact: running.contact,
@@ -159,6 +159,7 @@ impl Parts {
             log_queue,
             links: running.links,
             status,
+            leader,
             closing,
             counters: running.counters,
             fault: running.fault,
@@ -178,6 +179,8 @@ fn whoami(config: &Config, identity: Identity) -> Whoami {
     }
 }
 
+type LeaderWatch = watch::Receiver<Option<u64>>;
+
 /// Consensus runs; what works around it shares these.
 struct Running {
     config: Config,
@@ -195,7 +198,7 @@ struct Running {
 
 impl Running {
     /// Starts everything that runs until the store closes.
-    fn spawn_tasks(&self, tasks: &mut JoinSet<()>, listener: Listener) -> watch::Receiver<Status> {
+    fn spawn_tasks(&self, tasks: &mut JoinSet<()>, listener: Listener) -> (watch::Receiver<Status>, LeaderWatch) {
         tasks.spawn(listener.run(Service {
             raft: self.raft.clone(),
             state: self.state.clone(),
@@ -214,23 +217,23 @@ impl Running {
             fault: self.fault.clone(),
             closing: self.closed.clone(),
         };
-        let status = watch.start(tasks);
+        let watched = watch.start(tasks);
         let (raft, state, counters) = (self.raft.clone(), self.state.clone(), self.counters.clone());
         tasks.spawn(watchers::save_tables(raft, state, counters, self.config.clone()));
         if self.config.initialize {
             let (raft, links, directory) = (self.raft.clone(), self.links.clone(), self.directory.clone());
             tasks.spawn(bootstrap::run(raft, links, directory, self.closed.clone()));
         }
-        status
+        watched
     }
 
-    fn proposer(&self, status: watch::Receiver<Status>) -> Proposer {
+    fn proposer(&self, leader: LeaderWatch) -> Proposer {
         let permits_max = self.config.limits.proposals_max;
         Proposer {
             me: self.config.node_id,
             local: self.local.clone(),
             links: self.links.clone(),
-            status,
+            leader,
             seen: self.state.seen(),
             closing: self.closed.clone(),
             permits: Arc::new(Semaphore::new(permits_max)),
@@ -239,13 +242,13 @@ impl Running {
         }
     }
 
-    fn barriers(&self, status: watch::Receiver<Status>) -> Barriers {
+    fn barriers(&self, leader: LeaderWatch) -> Barriers {
         let (raft, links) = (self.raft.clone(), self.links.clone());
         Barriers::start(
             self.config.node_id,
             raft,
             links,
-            status,
+            leader,
             self.closed.clone(),
             self.state.seen(),
             self.counters.clone(),

@@ -18,7 +18,7 @@ use crate::limits::{COMMAND_BYTES_MAX, PROPOSAL_BATCH_MAX, RETRY_PAUSE};
 use crate::metrics::Counters;
 use crate::peer::{CallError, Class, Links};
 use crate::types::Command;
-use crate::{Applied, NotExecuted, ProposeError, Raft, Status};
+use crate::{Applied, NotExecuted, ProposeError, Raft};
 
 /// How long one try at a remote leader may take before it is given up for another.
 const REMOTE_TRY_MAX: Duration = Duration::from_secs(2);
@@ -121,7 +121,8 @@ pub(crate) struct Proposer {
     pub(crate) me: u64,
     pub(crate) local: LocalQueue,
     pub(crate) links: Arc<Links>,
-    pub(crate) status: watch::Receiver<Status>,
+    /// The leader, as far as there is reason to believe in one.
+    pub(crate) leader: watch::Receiver<Option<u64>>,
     pub(crate) seen: watch::Receiver<u64>,
     pub(crate) closing: watch::Receiver<bool>,
     pub(crate) permits: Arc<Semaphore>,
@@ -165,7 +166,7 @@ impl Proposer {
                 reason: NotExecuted::QueueFull,
             });
         };
-        let mut status = self.status.clone();
+        let mut watched = self.leader.clone();
         let mut not_executed = NotExecuted::NoLeader;
         let mut maybe: Option<String> = None;
         let mut tries = 0_u32;
@@ -174,7 +175,7 @@ impl Proposer {
                 not_executed = NotExecuted::ShuttingDown;
                 break;
             }
-            let leader = status.borrow_and_update().leader;
+            let leader = *watched.borrow_and_update();
             if let Some(leader) = leader {
                 self.counters.proposals_retried.fetch_add(u64::from(tries > 0), Relaxed);
                 tries += 1;
@@ -184,7 +185,7 @@ impl Proposer {
                     Try::Maybe(reason) => maybe = Some(reason),
                 }
             }
-            self.pause(&mut status, leader.is_some(), deadline).await;
+            self.pause(&mut watched, deadline).await;
         }
         match maybe {
             Some(reason) => Err(ProposeError::Unknown { reason }),
@@ -242,10 +243,10 @@ impl Proposer {
 
     /// Returns when waiting for `leader` makes no sense any more, and why.
     async fn given_up(&self, leader: u64, deadline: Instant) -> &'static str {
-        let mut status = self.status.clone();
+        let mut watched = self.leader.clone();
         tokio::select! {
             () = tokio::time::sleep_until(deadline.into()) => "no answer before the deadline",
-            _ = status.wait_for(|status| status.leader.is_some_and(|known| known != leader)) => {
+            _ = watched.wait_for(|known| known.is_some_and(|known| known != leader)) => {
                 "the leader changed before it answered"
             }
         }
@@ -267,18 +268,18 @@ impl Proposer {
     }
 
     /// Waits for a change of leader, or a moment when one is known already.
-    async fn pause(&self, status: &mut watch::Receiver<Status>, leader_known: bool, deadline: Instant) {
-        let until = if leader_known {
+    async fn pause(&self, leader: &mut watch::Receiver<Option<u64>>, deadline: Instant) {
+        let before = *leader.borrow();
+        let until = if before.is_some() {
             deadline.min(Instant::now() + RETRY_PAUSE)
         } else {
             deadline
         };
-        let before = status.borrow().leader;
         let mut closing = self.closing.clone();
         tokio::select! {
             () = tokio::time::sleep_until(until.into()) => {}
             _ = closing.wait_for(|closing| *closing) => {}
-            _ = status.wait_for(|status| status.leader.is_some() && status.leader != before) => {}
+            _ = leader.wait_for(|known| known.is_some() && *known != before) => {}
         }
     }
 }

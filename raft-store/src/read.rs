@@ -15,7 +15,7 @@ use crate::codec::wire::{Kind, Message};
 use crate::limits::{BARRIER_WAITERS_MAX, RETRY_PAUSE};
 use crate::metrics::Counters;
 use crate::peer::{Class, Links};
-use crate::{Raft, ReadError, Status};
+use crate::{Raft, ReadError};
 
 /// How long one round may take before it is tried again.
 const ROUND_MAX: Duration = Duration::from_millis(700);
@@ -33,19 +33,18 @@ struct Rounds {
     me: u64,
     raft: Raft,
     links: Arc<Links>,
-    status: watch::Receiver<Status>,
+    leader: watch::Receiver<Option<u64>>,
     closing: watch::Receiver<bool>,
     counters: Arc<Counters>,
     last_error: watch::Sender<String>,
 }
 
 impl Barriers {
-    #[expect(clippy::too_many_arguments, reason = "each is one part of the store")]
     pub(crate) fn start(
         me: u64,
         raft: Raft,
         links: Arc<Links>,
-        status: watch::Receiver<Status>,
+        leader: watch::Receiver<Option<u64>>,
         closing: watch::Receiver<bool>,
         seen: watch::Receiver<u64>,
         counters: Arc<Counters>,
@@ -56,7 +55,7 @@ impl Barriers {
             me,
             raft,
             links,
-            status,
+            leader,
             closing,
             counters,
             last_error,
@@ -136,7 +135,7 @@ impl Rounds {
     /// Asks the leader once.
     async fn round(&mut self) -> Result<u64, String> {
         self.counters.read_rounds.fetch_add(1, Relaxed);
-        let leader = self.status.borrow_and_update().leader.ok_or("no leader is known")?;
+        let leader = (*self.leader.borrow_and_update()).ok_or("no leader is known")?;
         if leader == self.me {
             let asked = self.raft.get_read_linearizer(ReadPolicy::ReadIndex);
             let linearizer = tokio::time::timeout(ROUND_MAX, asked).await;
@@ -146,20 +145,20 @@ impl Rounds {
             return Ok(linearizer.read_log_id().index());
         }
         let link = self.links.get(leader, Class::Control);
-        let mut status = self.status.clone();
+        let mut watched = self.leader.clone();
         tokio::select! {
             answer = link.call(Kind::ReadIndex, ().to_bytes(), ROUND_MAX) => {
                 let answer = answer.map_err(|error| error.to_string())?;
                 u64::from_bytes(answer).map_err(|error| error.to_string())
             }
-            _ = status.wait_for(|status| status.leader.is_some_and(|known| known != leader)) => {
+            _ = watched.wait_for(|known| known.is_some_and(|known| known != leader)) => {
                 Err("the leader changed".to_owned())
             }
         }
     }
 
     async fn pause(&mut self) {
-        let changed = self.status.changed();
+        let changed = self.leader.changed();
         let _either = tokio::time::timeout(RETRY_PAUSE, changed).await.map(|_| ());
     }
 }

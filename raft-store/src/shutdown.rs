@@ -65,8 +65,8 @@ async fn hand_over(store: &Inner, until: Instant) {
     if store.raft.trigger().transfer_leader(successor).await.is_err() {
         return;
     }
-    let mut status = store.status.clone();
-    let handed = status.wait_for(|status| status.leader.is_some_and(|leader| leader != me));
+    let mut leader = store.leader.clone();
+    let handed = leader.wait_for(|leader| leader.is_some_and(|leader| leader != me));
     if tokio::time::timeout_at(until.into(), handed).await.is_err() {
         tracing::warn!(successor, "leadership was not taken over in time");
     }

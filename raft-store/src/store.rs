@@ -45,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) barriers: Barriers,
     pub(crate) links: Arc<Links>,
     pub(crate) status: watch::Receiver<Status>,
+    pub(crate) leader: watch::Receiver<Option<u64>>,
     pub(crate) closing: watch::Sender<bool>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) fault: FaultCell,

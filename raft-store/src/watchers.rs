@@ -32,14 +32,16 @@ pub(crate) struct StatusWatch {
 }
 
 impl StatusWatch {
-    pub(crate) fn start(self, tasks: &mut JoinSet<()>) -> watch::Receiver<Status> {
+    /// The status, and the leader by itself: far fewer changes, for those who wait for it.
+    pub(crate) fn start(self, tasks: &mut JoinSet<()>) -> (watch::Receiver<Status>, watch::Receiver<Option<u64>>) {
         let first = self.look(&self.raft.metrics().borrow_watched());
-        let (sender, receiver) = watch::channel(first);
-        tasks.spawn(self.run(sender));
-        receiver
+        let (leader, leader_changes) = watch::channel(first.leader);
+        let (status, status_changes) = watch::channel(first);
+        tasks.spawn(self.run(status, leader));
+        (status_changes, leader_changes)
     }
 
-    async fn run(self, sender: watch::Sender<Status>) {
+    async fn run(self, sender: watch::Sender<Status>, leader: watch::Sender<Option<u64>>) {
         let mut metrics = self.raft.metrics();
         let mut recorded = None;
         loop {
@@ -58,7 +60,9 @@ impl StatusWatch {
             {
                 self.fault.consensus(&error);
             }
+            let leads = status.leader;
             self.publish(&sender, status);
+            leader.send_if_modified(|known| std::mem::replace(known, leads) != leads);
             // Silence of a leader changes the status as well.
             if let Ok(Err(_)) = tokio::time::timeout(self.look_every, metrics.changed()).await {
                 return self.ended();

@@ -140,7 +140,7 @@ async fn run(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, ..ProptestConfig::default() })]
     #[test]
     fn the_log_is_the_list_of_its_entries(steps in proptest::collection::vec(any_step(), 1..25)) {
         tokio::runtime::Runtime::new().unwrap().block_on(run(steps));

@@ -169,7 +169,7 @@ async fn run(steps: Vec<Step>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, ..ProptestConfig::default() })]
     #[test]
     fn tables_are_what_entries_made_of_them_whenever_the_process_dies(
         steps in proptest::collection::vec(any_step(), 1..60),

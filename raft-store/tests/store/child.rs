@@ -234,7 +234,7 @@ async fn write(store: Store, id: u64, client: u64) {
     loop {
         let request: u128 = rand::random();
         // Now and then one that takes several records.
-        let filler = if request % 16 == 0 { 20_000 } else { 0 };
+        let filler = if request.is_multiple_of(16) { 20_000 } else { 0 };
         let reply = loop {
             match store.propose(large_command(request, &key, filler), soon()).await {
                 Ok(applied) => break applied.reply,
