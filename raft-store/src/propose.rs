@@ -24,7 +24,6 @@ use crate::{Applied, NotExecuted, ProposeError, Raft};
 const REMOTE_TRY_MAX: Duration = Duration::from_secs(2);
 
 /// What became of a command given to this member's own consensus.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum LocalOutcome {
     Applied {
         index: u64,
@@ -98,7 +97,7 @@ async fn write_batch(raft: &Raft, batch: Vec<Job>) {
             let outcome = match results.next().await {
                 Some(Ok(Ok(written))) => LocalOutcome::Applied {
                     index: written.log_id.index,
-                    reply: written.response,
+                    reply: written.response.0,
                 },
                 Some(Ok(Err(ClientWriteError::ForwardToLeader(_)))) => LocalOutcome::NotLeader,
                 Some(Ok(Err(error))) => LocalOutcome::Unknown {

@@ -2,6 +2,7 @@
 //!
 //! Must not hold logic of its own: it only ties the parts together.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,13 +20,22 @@ use crate::state::StateStore;
 use crate::status::{Contact, Whoami};
 use crate::{Config, Fault, MetricsSnapshot, OpenError, ProposeError, Raft, ReadError, StateMachine, Status, View};
 
-/// A command that was applied.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A command that was applied. Printing it shows the size of the reply only.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Applied {
     /// Its place in the log.
     pub index: u64,
     /// What the state machine answered.
     pub reply: Bytes,
+}
+
+impl fmt::Debug for Applied {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Applied")
+            .field("index", &self.index)
+            .field("reply_bytes", &self.reply.len())
+            .finish()
+    }
 }
 
 /// Handle of the running store; cloning is cheap.

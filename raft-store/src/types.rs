@@ -14,7 +14,7 @@ openraft::declare_raft_types!(
     /// Consensus over opaque commands.
     pub(crate) Types:
         D = Command,
-        R = Bytes,
+        R = Reply,
         NodeId = u64,
         Node = PeerNode,
         Term = u64,
@@ -44,6 +44,16 @@ impl fmt::Debug for Command {
 impl fmt::Display for Command {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
+    }
+}
+
+/// What the state machine answered. Printing it shows its size only.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Reply(pub(crate) Bytes);
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
     }
 }
 

@@ -9,7 +9,8 @@ use super::{DecodeError, Decoded, Decoder, Encoder};
 use crate::types::{SnapshotMeta, Vote};
 
 /// A proposal given to the leader. `patience_ms` is how long the sender still waits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) struct Propose {
     pub(crate) patience_ms: u32,
     pub(crate) command: Bytes,
@@ -30,7 +31,8 @@ impl Message for Propose {
 }
 
 /// What became of a forwarded proposal.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) enum Proposed {
     Applied {
         index: u64,
@@ -125,7 +127,8 @@ impl Message for SnapshotBegin {
 }
 
 /// Rows in ascending order, with a checksum of their bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 pub(crate) struct SnapshotChunk {
     pub(crate) checksum: u32,
     pub(crate) rows: Bytes,

@@ -16,7 +16,6 @@ const HEAD_BYTES: usize = 9;
 const GATHER_BYTES: usize = 64 * 1024;
 
 /// One message. Answers carry the id of their request.
-#[derive(Clone, Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: Kind,
     pub(crate) id: u64,

@@ -9,7 +9,6 @@ use bytes::Bytes;
 use parking_lot::{RwLock, RwLockReadGuard};
 
 /// What one entry made of a row; `None` removed it.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
     index: u64,
     pub(crate) value: Option<Bytes>,

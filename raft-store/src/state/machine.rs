@@ -17,7 +17,7 @@ use super::staged::encode_rows;
 use super::view::{View, ViewLevels, successor};
 use super::{Levels, SnapshotData, StateStore};
 use crate::machine::{StateMachine, Transaction};
-use crate::types::{Entry, LogId, Payload, SnapshotMeta, StoredMembership, Types};
+use crate::types::{Entry, LogId, Payload, Reply, SnapshotMeta, StoredMembership, Types};
 
 /// Rows copied at a time from the snapshot of another store in this process.
 const COPY_ROWS: usize = 512;
@@ -123,7 +123,7 @@ impl RaftStateMachine<Types> for Applier {
             let index = entry.log_id.index;
             let reply = self.apply_entry(entry)?;
             if let Some(responder) = responder {
-                responder.send(reply);
+                responder.send(Reply(reply));
             }
             last = Some(index);
         }
