@@ -163,6 +163,63 @@ async fn a_kill_loses_nothing_that_was_acknowledged() {
 }
 
 #[tokio::test]
+async fn a_disk_that_takes_nothing_ends_the_node_at_once() {
+    let site = Site::new();
+    let mut node = site.start_bounded();
+    node.ready().await;
+    node.forbid_growth();
+    let lb = site.lb();
+    let answer = lb
+        .post(site.url(dialect_003::USER))
+        .json(&account("maria"))
+        .send()
+        .await;
+    assert!(
+        !answer.is_ok_and(|answer| answer.status() == 201),
+        "what was not written is not acknowledged"
+    );
+    let (status, log) = node.end_with_log();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("this node stops at once"), "{log}");
+}
+
+#[tokio::test]
+async fn spans_are_sent_where_the_configuration_says() {
+    let site = Site::new();
+    let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!(
+        "\n[telemetry]\notlp_endpoint = \"http://{}\"\n",
+        collector.local_addr().unwrap()
+    );
+    site.configure(|text| text + &endpoint);
+    let mut node = site.start();
+    let connected = tokio::task::spawn_blocking(move || {
+        let mut preface = [0; 14];
+        std::io::Read::read_exact(&mut collector.accept().unwrap().0, &mut preface).unwrap();
+        preface
+    });
+    node.ready().await;
+    let sampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let asked = site
+        .lb()
+        .get(site.url(paths::JWKS))
+        .header(headers::TRACEPARENT, sampled)
+        .send()
+        .await;
+    assert_eq!(asked.unwrap().status(), 200);
+    let preface = tokio::time::timeout(support::PATIENCE, connected)
+        .await
+        .expect("the exporter connects")
+        .unwrap();
+    assert_eq!(&preface, b"PRI * HTTP/2.0", "gRPC");
+    assert!(
+        site.log().contains("0af7651916cd43dd8448eb211c80319c"),
+        "the trace id is in the log\n{}",
+        site.log()
+    );
+}
+
+#[tokio::test]
 async fn tl_1_only_a_load_balancer_is_answered() {
     let site = Site::new();
     let mut node = site.start();

@@ -172,6 +172,25 @@ async fn a_panic_is_one_500_without_its_message_and_the_connection_lives() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_person_sees_a_page_instead() {
+    let fixture = fixture().await;
+    let url = format!("http://{}/panics", fixture.http);
+    let answer = fixture
+        .client
+        .get(url)
+        .header("accept", "text/html")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 500);
+    let page = answer.text().await.unwrap();
+    assert!(
+        page.starts_with("<!") && !page.contains("a secret of a handler"),
+        "{page}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_handler_that_hangs_is_answered_for_and_never_called_not_executed() {
     let fixture = fixture().await;
     let answer = fixture.get("/never").await;

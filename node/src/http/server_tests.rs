@@ -200,6 +200,40 @@ async fn requests_are_answered_over_mutual_tls() {
 }
 
 #[tokio::test]
+async fn se_12_requests_whose_end_is_in_doubt_end_the_connection() {
+    let server = serve(None, 4, Patience::default()).await;
+    let second = "GET /smuggled HTTP/1.1\r\nhost: x\r\n\r\n";
+    for (head, expected) in [
+        (
+            "POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            "200",
+        ),
+        (
+            "POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
+            "400",
+        ),
+        (
+            "POST /a HTTP/1.0\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+            "400",
+        ),
+        (
+            "POST /a HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+            "400",
+        ),
+        ("GET /a HTTP/1.1\r\nhost: x\r\nno colon\r\n\r\n", "400"),
+    ] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(format!("{head}{second}").as_bytes()).await.unwrap();
+        let answer = read_until(&mut stream, "/smuggled").await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {expected}")) || answer.starts_with(&format!("HTTP/1.0 {expected}")),
+            "{head}: {answer}"
+        );
+        assert!(!answer.contains("/smuggled"), "{head}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn an_orderly_stop_finishes_what_was_begun() {
     let server = serve(None, 4, Patience::default()).await;
     let mut idle = TcpStream::connect(server.address).await.unwrap();

@@ -12,14 +12,16 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::Registry;
 
 /// Libraries that say too much at the level that is good for this crate.
-const TALKATIVE: [&str; 8] = [
-    "openraft",
-    "sled",
+const TALKATIVE: [&str; 2] = ["openraft", "sled"];
+/// Libraries that print what goes over the wire at their lower levels, cookies and passwords among it: never below
+/// warnings, whatever is configured (CR-4).
+const INDISCREET: [&str; 7] = [
     "hyper",
     "hyper_util",
     "h2",
     "rustls",
     "tonic",
+    "lettre",
     "opentelemetry",
 ];
 
@@ -90,18 +92,20 @@ pub fn start(level: Level, name: &str, otlp_endpoint: Option<&str>) -> Result<Te
 }
 
 fn filter(level: Level) -> Targets {
-    // At debug and trace the operator asked for everything.
+    let warnings = LevelFilter::WARN.min(LevelFilter::from_level(level));
+    // At debug and trace the operator asked for more.
     let talkative = if level <= Level::INFO {
-        LevelFilter::WARN
+        warnings
     } else {
         LevelFilter::from_level(level)
     };
-    let level_or_less = talkative.min(LevelFilter::from_level(level));
-    TALKATIVE
+    let targets = Targets::new().with_default(level);
+    let targets = TALKATIVE
         .iter()
-        .fold(Targets::new().with_default(level), |targets, name| {
-            targets.with_target(*name, level_or_less)
-        })
+        .fold(targets, |targets, name| targets.with_target(*name, talkative));
+    INDISCREET
+        .iter()
+        .fold(targets, |targets, name| targets.with_target(*name, warnings))
 }
 
 #[cfg(test)]
@@ -116,5 +120,13 @@ mod tests {
         assert!(normal.would_enable("openraft::engine", &Level::WARN));
         assert!(!filter(Level::ERROR).would_enable("openraft", &Level::WARN));
         assert!(filter(Level::DEBUG).would_enable("openraft", &Level::DEBUG));
+    }
+
+    #[test]
+    fn cr_4_what_goes_over_the_wire_is_logged_at_no_level() {
+        for library in INDISCREET {
+            assert!(!filter(Level::TRACE).would_enable(library, &Level::INFO), "{library}");
+        }
+        assert!(!filter(Level::TRACE).would_enable("hyper::proto::h1::conn", &Level::TRACE));
     }
 }

@@ -2,7 +2,7 @@
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use reqwest::{Certificate, Client, Identity};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use std::io::Read as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -125,6 +125,17 @@ folder = "{dir}/mail"
         Node { site: self, child }
     }
 
+    /// Starts a node that takes a file that must not grow for an error, not for its end. Its log goes to a pipe.
+    pub(crate) fn start_bounded(&self) -> Node<'_> {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' XFSZ; exec \"$0\" serve --config \"$1\""]);
+        command
+            .arg(env!("CARGO_BIN_EXE_tfauth-node"))
+            .arg(self.path("node.toml"));
+        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        Node { site: self, child }
+    }
+
     /// Runs a node that must refuse, and returns what it says.
     pub(crate) fn refusal(&self) -> String {
         let mut child = self
@@ -200,6 +211,22 @@ impl Node<'_> {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// From now on no file of the node can grow: the disk is as good as full.
+    pub(crate) fn forbid_growth(&self) {
+        let nothing = Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::Fsize, nothing).unwrap();
+    }
+
+    /// Waits for the end, and for what the node wrote to its pipe.
+    pub(crate) fn end_with_log(mut self) -> (ExitStatus, String) {
+        let mut log = String::new();
+        self.child.stdout.take().unwrap().read_to_string(&mut log).unwrap();
+        (self.end(), log)
     }
 
     /// Waits for the end.
