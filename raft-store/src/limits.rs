@@ -10,7 +10,7 @@ pub const COMMAND_BYTES_MAX: usize = 64 * 1024;
 /// Largest reply of the state machine that is carried to another member.
 pub(crate) const REPLY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Largest value in a table. Values above [`RECORD_BYTES_MAX`] are stored in parts.
+/// Largest value in a table. Values of more than 4 KiB are stored in parts.
 pub const VALUE_BYTES_MAX: usize = 256 * 1024;
 
 /// Largest key in a table.
