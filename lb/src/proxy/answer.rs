@@ -15,6 +15,19 @@ use crate::entropy::HexId;
 /// Two years, as the preload lists want it.
 pub const STRICT_TRANSPORT: &str = "max-age=63072000; includeSubDomains";
 
+/// What every answer carries (SE-8). These pages load nothing and post nowhere.
+const SECURITY_HEADERS: [(HeaderName, &str); 6] = [
+    (header::CACHE_CONTROL, "no-store"),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (
+        header::CONTENT_SECURITY_POLICY,
+        "default-src 'none'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
 /// A status with a sentence for the caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -62,13 +75,9 @@ impl Answer {
         let mut head = ResponseHeader::build(self.status, Some(12))?;
         head.insert_header(header::CONTENT_TYPE, content_type)?;
         head.insert_header(header::CONTENT_LENGTH, body.len())?;
-        head.insert_header(header::CACHE_CONTROL, "no-store")?;
-        head.insert_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff")?;
-        head.insert_header(
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; frame-ancestors 'none'",
-        )?;
-        head.insert_header(header::REFERRER_POLICY, "no-referrer")?;
+        for (name, value) in SECURITY_HEADERS {
+            head.insert_header(name, value)?;
+        }
         head.insert_header(HeaderName::from_static(REQUEST_ID), id.as_bytes())?;
         if strict == Some(StrictTransport::Announced) {
             head.insert_header(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT)?;

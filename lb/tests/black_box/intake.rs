@@ -77,7 +77,23 @@ async fn what_is_not_served_here_is_told_and_no_node_is_asked() {
         ("/a%2fb", 400),
         ("/a%00b", 400),
     ] {
-        assert_eq!(client.get(target).await.status, status, "{target}");
+        let answer = client.get(target).await;
+        assert_eq!(answer.status, status, "{target}");
+        // SE-8 holds for what the load balancer says itself, too.
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-store"),
+            ("cross-origin-opener-policy", "same-origin"),
+            ("cross-origin-resource-policy", "same-origin"),
+        ] {
+            assert_eq!(answer.header(name), value, "{target}: {name}");
+        }
+        for directive in ["object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"] {
+            assert!(
+                answer.header("content-security-policy").contains(directive),
+                "{target}: {directive}"
+            );
+        }
     }
     let trace = client.send(Request::builder().method("TRACE").uri("/"), "").await;
     assert_eq!(trace.status, 405);
