@@ -94,6 +94,8 @@ pub struct Timeouts {
     pub one_try: Duration,
     /// The whole request, with every repetition and all waiting.
     pub request: Duration,
+    /// Waiting for a node while none is usable: longer than an election takes, and no longer than people wait.
+    pub hold: Duration,
 }
 
 /// Status probes.

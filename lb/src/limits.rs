@@ -19,6 +19,8 @@ pub const RETRY_REMAINING_MS_MIN: u64 = 50;
 pub const UNKNOWN_RETRY_REMAINING_MS_MIN: u64 = 1_000;
 /// Pause before nodes that were tried are tried once more.
 pub const SECOND_ROUND_PAUSE_MS: u64 = 100;
+/// How long a request waits for a usable node where nothing is configured: an election takes a third of it.
+pub const HOLD_MS: u64 = 4_000;
 /// Requests that may wait for a usable node at the same time.
 pub const HELD_REQUESTS_MAX: u32 = 1_024;
 /// Seconds after which a client that got a 503 should come back.

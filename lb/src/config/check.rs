@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::error::ConfigError;
 use super::raw::{RawBackend, RawConfig, RawDrain, RawFront, RawLimits, RawNode, RawProbe, RawTimeouts};
 use super::{Backend, Config, Drain, Front, HostList, Limits, NodeConfig, Probe, Timeouts, files};
-use crate::limits::{FRONT_LISTENERS_MAX, NAME_CHARS_MAX, NODES_MAX};
+use crate::limits::{FRONT_LISTENERS_MAX, HOLD_MS, NAME_CHARS_MAX, NODES_MAX};
 
 type Checked<T> = Result<T, ConfigError>;
 
@@ -142,10 +142,14 @@ fn timeouts(raw: &RawTimeouts) -> Checked<Timeouts> {
     let request = millis("timeouts.request_ms", raw.request_ms, 50, 120_000)?;
     at_most("timeouts.connect_ms", raw.connect_ms, "timeouts.try_ms", raw.try_ms)?;
     at_most("timeouts.try_ms", raw.try_ms, "timeouts.request_ms", raw.request_ms)?;
+    let hold_ms = raw.hold_ms.unwrap_or(raw.request_ms.min(HOLD_MS));
+    let hold = millis("timeouts.hold_ms", hold_ms, 50, 120_000)?;
+    at_most("timeouts.hold_ms", hold_ms, "timeouts.request_ms", raw.request_ms)?;
     Ok(Timeouts {
         connect,
         one_try,
         request,
+        hold,
     })
 }
 

@@ -62,6 +62,8 @@ pub(super) struct RawTimeouts {
     pub(super) connect_ms: u64,
     pub(super) try_ms: u64,
     pub(super) request_ms: u64,
+    /// When absent: a default, or `request_ms` where that is less.
+    pub(super) hold_ms: Option<u64>,
 }
 
 impl Default for RawTimeouts {
@@ -70,6 +72,7 @@ impl Default for RawTimeouts {
             connect_ms: 300,
             try_ms: 6_000,
             request_ms: 10_000,
+            hold_ms: None,
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::pool::{NodeSet, Pick};
 use crate::{clock, entropy};
 
 impl Proxy {
-    /// The next node for a request. While no node is usable the request waits, until its deadline.
+    /// The next node for a request. While no node is usable the request waits, for as long as `timeouts.hold_ms`.
     ///
     /// # Errors
     /// No node became usable in time, or too many requests wait already.
@@ -42,16 +42,18 @@ impl Proxy {
             return Err(no_node("too many requests wait for a node"));
         };
         let mut changes = self.cluster.changes();
+        let given_up_at = clock::now() + self.timeouts.hold.min(context.remaining());
         loop {
+            let remaining = given_up_at.saturating_duration_since(clock::now());
             let pause = match self.cluster.pick(context.tried, entropy::draw()) {
                 Pick::Node(index) => return Ok(index),
                 // Every usable node failed this request once: give them a moment, then start over.
-                Pick::AllTried => Duration::from_millis(SECOND_ROUND_PAUSE_MS).min(context.remaining()),
-                Pick::NoneUsable => context.remaining(),
+                Pick::AllTried => Duration::from_millis(SECOND_ROUND_PAUSE_MS).min(remaining),
+                Pick::NoneUsable => remaining,
             };
             let _ = timeout(pause, changes.changed()).await;
             context.tried = NodeSet::EMPTY;
-            if context.remaining().is_zero() {
+            if given_up_at <= clock::now() {
                 return Err(no_node("no node became usable in time"));
             }
         }

@@ -161,6 +161,25 @@ async fn without_nodes_a_request_waits_and_then_gets_an_honest_503() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_request_is_not_held_for_its_whole_deadline() {
+    let options = Options {
+        hold_ms: 300,
+        ..Options::default()
+    };
+    let deadline = Duration::from_millis(options.request_ms);
+    let cluster = cluster_with(1, options).await;
+    cluster.nodes[0].kill().await;
+    let start = Instant::now();
+    let answer = cluster.lb.client().post("/v1/account", "{}").await;
+    let took = start.elapsed();
+    assert_eq!(answer.status, 503);
+    assert!(
+        took >= Duration::from_millis(250) && took < deadline / 2,
+        "gave up after {took:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_open_outcome_is_never_called_a_failure() {
     let cluster = cluster_with(
         1,

@@ -35,7 +35,12 @@ async fn good() -> (Pki, String) {
 #[tokio::test]
 async fn a_bad_configuration_ends_with_2_and_names_what_is_wrong() {
     let (pki, text) = good().await;
-    let cases: [(&str, &str, &[&str]); 6] = [
+    let cases: [(&str, &str, &[&str]); 7] = [
+        (
+            "hold_ms = 15000",
+            "hold_ms = 15001",
+            &["timeouts.hold_ms", "15001", "timeouts.request_ms", "15000"],
+        ),
         (
             "try_ms = 5000",
             "try_ms = 50000",

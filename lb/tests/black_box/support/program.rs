@@ -22,6 +22,7 @@ pub(crate) struct Options {
     pub(crate) ops: String,
     pub(crate) try_ms: u64,
     pub(crate) request_ms: u64,
+    pub(crate) hold_ms: u64,
     pub(crate) requests_per_second: u64,
     pub(crate) logins_per_minute: u64,
     pub(crate) drain_min_ms: u64,
@@ -35,6 +36,7 @@ impl Default for Options {
             ops: "127.0.0.1:0".into(),
             try_ms: 5_000,
             request_ms: 15_000,
+            hold_ms: 15_000,
             requests_per_second: 10_000,
             logins_per_minute: 10_000,
             drain_min_ms: 0,
@@ -63,6 +65,7 @@ key = "lb.key"
 connect_ms = {}
 try_ms = {}
 request_ms = {}
+hold_ms = {}
 [probe]
 interval_ms = 200
 timeout_ms = 190
@@ -78,6 +81,7 @@ max_ms = {}
         options.try_ms.min(2_000),
         options.try_ms,
         options.request_ms,
+        options.hold_ms.min(options.request_ms),
         options.requests_per_second,
         options.logins_per_minute,
         options.drain_min_ms,

@@ -11,6 +11,7 @@ use auth_core::account::{Account, AccountStatus};
 use auth_core::ids::AccountId;
 use auth_core::time::Timestamp;
 use axum::Json;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, CONTENT_TYPE, ORIGIN};
@@ -171,7 +172,7 @@ fn thousandths(quality: &str) -> u16 {
 pub async fn public_user(
     State(app): State<AppState>,
     ctx: RequestContext,
-    Path(username): Path<String>,
+    username: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let not_found = || Refused::from(Refusal::new(StatusCode::NOT_FOUND, "Not found"));
@@ -182,6 +183,8 @@ pub async fn public_user(
             Err(error) => return Err(error.into()),
         }
     }
+    // Bytes that are no text are nobody's name.
+    let Path(username) = username.map_err(|_| not_found())?;
     let account = app.auth.public_profile(&ctx, &username).await?.ok_or_else(not_found)?;
     let user = PublicUser {
         created_at: rfc_3339(account.created_at),

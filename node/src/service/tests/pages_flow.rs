@@ -70,6 +70,25 @@ async fn a_first_login_enrols_and_the_next_one_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn th_5_wrong_passwords_of_strangers_do_not_keep_an_owner_from_enrolling() {
+    let bench = Bench::new().await;
+    let node = bench.node();
+    register(&node, "alice").await;
+    for _ in 0..4 {
+        let guess = SecretString::from("not the password");
+        let refused = node.auth.start_login(&context(), "alice", &guess).await;
+        assert_eq!(denial(refused), Some(Denial::InvalidCredentials {}));
+    }
+    let started = node.auth.start_login(&context(), "alice", &password()).await.unwrap();
+    let pending = node.auth.pending_totp(&context(), &started.challenge).await.unwrap();
+    let totp = Totp::new(pending.secret_base32.expose_secret());
+    node.auth
+        .verify_factor(&context(), &started.challenge, &totp.code(0))
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_challenge_opens_one_session_and_a_retry_gets_the_same_tokens() {
     let bench = Bench::new().await;
     let (one, two) = (bench.node(), bench.node());

@@ -63,6 +63,16 @@ async fn every_route_with_a_session_in_its_handler_has_a_guard_and_only_those() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_that_is_no_text_is_nobodys_name_in_the_dialects_words() {
+    let bench = Bench::new().await;
+    let answer = bench.node().send(Call::get("/api/v1/user/%ff%fe")).await;
+    assert_eq!(
+        (answer.status, answer.detail()),
+        (StatusCode::NOT_FOUND, "Not found".into())
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn se_11_unused_methods_and_unknown_paths_are_refused_in_json() {
     let bench = Bench::new().await;
     let node = bench.node();

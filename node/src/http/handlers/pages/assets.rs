@@ -2,6 +2,7 @@
 //! good. Nothing else is ever served from here: there is no folder to walk out of.
 
 use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
@@ -60,7 +61,10 @@ impl Asset {
 }
 
 /// `GET /static/{name}`
-pub(super) async fn serve(Path(name): Path<String>) -> Response {
+pub(super) async fn serve(name: Result<Path<String>, PathRejection>) -> Response {
+    let Ok(Path(name)) = name else {
+        return super::status_page(StatusCode::NOT_FOUND, None, None);
+    };
     let assets: [&'static Asset; 2] = [&STYLE, &ICON];
     match assets
         .into_iter()
@@ -84,13 +88,13 @@ mod tests {
     #[tokio::test]
     async fn an_asset_is_found_under_its_hash_only() {
         let name = STYLE.path.trim_start_matches("/static/").to_owned();
-        let found = serve(Path(name)).await;
+        let found = serve(Ok(Path(name))).await;
         assert_eq!(found.status(), StatusCode::OK);
         assert_eq!(found.headers()[header::CONTENT_TYPE], "text/css; charset=utf-8");
         assert_eq!(found.headers()[header::CACHE_CONTROL], CACHE_CONTROL);
         for name in ["app.css", "app-0000000000000000.css", "../app.css", ""] {
             assert_eq!(
-                serve(Path(name.to_owned())).await.status(),
+                serve(Ok(Path(name.to_owned()))).await.status(),
                 StatusCode::NOT_FOUND,
                 "{name}"
             );
