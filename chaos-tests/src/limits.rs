@@ -12,6 +12,8 @@ pub const RECOVERY_MAX: Duration = Duration::from_secs(30);
 pub const REFUSAL_MAX: Duration = Duration::from_secs(15);
 /// Accounts that are made at the same time.
 pub const ENROL_PARALLEL_MAX: usize = 6;
+/// Lines that a node may log in the first seconds without another one.
+pub const LOG_LINES_WITHOUT_A_MEMBER_MAX: usize = 30;
 /// Pause between two looks at a condition.
 pub const POLL: Duration = Duration::from_millis(50);
 /// Lines of a source file.
