@@ -160,13 +160,15 @@ async fn wait_for_logins(supervisor: &Supervisor, progress: Progress<'_>) -> Res
     for front in fronts.clone() {
         front.wait_for_quorum().await?;
     }
-    if supervisor.layout().enrolled_mark().exists() {
-        return Ok(());
+    if !supervisor.layout().enrolled_mark().exists() {
+        for front in fronts.take(1) {
+            first_account(supervisor, &front, progress).await?;
+        }
+        files::write(&supervisor.layout().enrolled_mark(), b"")?;
     }
-    for front in fronts.take(1) {
-        first_account(supervisor, &front, progress).await?;
-    }
-    files::write(&supervisor.layout().enrolled_mark(), b"")
+    // Logins need a majority only; the last member is given a moment, so that a cluster is well when it is called up.
+    supervisor.prober().settled(&supervisor.description()).await;
+    Ok(())
 }
 
 /// Each step is remembered before the next, so that an interrupted start goes on where it was.

@@ -215,7 +215,7 @@ async fn already_up(layout: &Layout, up: &Up) -> Result<()> {
     if let Some(settings) = Settings::load(layout)? {
         settings.must_satisfy(up.wish, layout)?;
     }
-    let status = status(layout).await?;
+    let status = Prober::new()?.settled(&Description::require(layout)?).await;
     if status.healthy() {
         println!("the cluster in {} is up already", layout.root().display());
         println!("{}", screen::banner(&Description::require(layout)?));

@@ -3,10 +3,13 @@
 use crate::description::Description;
 use crate::error::Result;
 use crate::http;
+use crate::limits::{CHILD_READY_SECONDS_MAX, POLL};
 use crate::process;
 use auth_api::status::{NodeStatus, Role};
 use reqwest::Client;
 use serde::Serialize;
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// What `status --json` prints.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -82,6 +85,18 @@ impl Prober {
 
     async fn ok(&self, url: &str) -> bool {
         self.client.get(url).send().await.is_ok_and(|a| a.status().is_success())
+    }
+
+    /// Asks all members until all are well, for as long as a member may take to be ready; the last answers.
+    pub async fn settled(&self, description: &Description) -> ClusterStatus {
+        let deadline = Instant::now() + Duration::from_secs(CHILD_READY_SECONDS_MAX);
+        loop {
+            let status = self.cluster(description).await;
+            if status.healthy() || Instant::now() > deadline {
+                return status;
+            }
+            tokio::time::sleep(POLL).await;
+        }
     }
 
     /// Asks all members at once.
