@@ -90,15 +90,24 @@ mod tests {
     use super::*;
     use std::process::{Child, Command, Stdio};
 
-    /// A program that ignores SIGTERM, started like a member with its configuration in `dir`.
+    /// A program that ignores SIGTERM, started like a member with its configuration in `dir`. The kernel shows a new
+    /// program's arguments a moment after it has been started: they are waited for.
     fn stubborn(dir: &Path) -> Child {
         let script = "trap '' TERM; while :; do sleep 0.1; done";
         let mut command = Command::new("sh");
+        let config = dir.join("config.toml");
         command
             .args(["-c", script, "sh", "serve", "--config"])
-            .arg(dir.join("config.toml"))
+            .arg(&config)
             .stdin(Stdio::null());
-        command.spawn().unwrap()
+        let child = command.spawn().unwrap();
+        while !arguments(child.id())
+            .iter()
+            .any(|argument| Path::new(argument) == config)
+        {
+            std::thread::yield_now();
+        }
+        child
     }
 
     #[tokio::test]
@@ -107,6 +116,11 @@ mod tests {
         let layout = Layout::new(ours.path()).unwrap();
         let mut foreign = stubborn(other.path());
         let mut own = stubborn(ours.path());
+        // A process has no command line for a moment while it becomes another program.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while strays(&layout).is_empty() && Instant::now() < deadline {
+            tokio::time::sleep(POLL / 10).await;
+        }
         let reaper = std::thread::spawn(move || own.wait().unwrap());
         assert_eq!(stop_strays(&layout, Duration::from_millis(10)).await, 1);
         assert!(strays(&layout).is_empty());
