@@ -1,3 +1,5 @@
+//! Forged, expired, foreign and mistaken tokens are refused; each test names the requirement that it shows.
+
 use super::super::{SigningKeys, TokenIssuer, TokenKind, TokenSettings};
 use super::*;
 use crate::clock;
