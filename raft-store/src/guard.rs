@@ -4,9 +4,7 @@
 //! means that something was lost, and the folder must not be used. Every update comes after the fact it records has
 //! reached the disk; only a truncation lowers it, and before the log is cut.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Instant;
 
@@ -15,6 +13,7 @@ use parking_lot::Mutex;
 
 use crate::OpenError;
 use crate::codec::{DecodeError, Decoded, Decoder, Encoder};
+use crate::disk::{Disk, DiskFile};
 use crate::identity::Identity;
 use crate::limits::GUARD_REFRESH_INTERVAL;
 use crate::types::{LogId, Vote};
@@ -37,7 +36,8 @@ pub(crate) struct Promises {
 
 /// The file, open for as long as the store runs.
 pub(crate) struct Guard {
-    file: File,
+    disk: Disk,
+    file: DiskFile,
     identity: Identity,
     boot_id: [u8; 16],
     state: Mutex<State>,
@@ -53,17 +53,13 @@ struct State {
 
 impl Guard {
     /// Opens the file of the folder, or starts it for a new one, and tells what it holds.
-    pub(crate) fn open(folder: &Path, identity: Identity) -> Result<(Self, Promises), OpenError> {
+    pub(crate) fn open(disk: &Disk, folder: &Path, identity: Identity) -> Result<(Self, Promises), OpenError> {
         let path = folder.join(FILE);
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .custom_flags(libc::O_DSYNC)
-            .open(&path)
+        let file = disk
+            .open_synced_file(&path)
             .map_err(OpenError::io("cannot open", &path))?;
-        let (generation, promises) = read(&file, folder, identity)?;
+        let has_log = disk.exists(&folder.join("log"));
+        let (generation, promises) = read(&file, has_log, folder, identity)?;
         let state = State {
             promises: promises.clone(),
             generation,
@@ -71,6 +67,7 @@ impl Guard {
             stale: false,
         };
         let guard = Self {
+            disk: disk.clone(),
             file,
             identity,
             boot_id: boot_id(),
@@ -78,8 +75,8 @@ impl Guard {
         };
         guard
             .update(|promises| promises.clean = false)
-            .and_then(|()| guard.file.sync_all())
-            .and_then(|()| crate::disk::sync_folder(folder))
+            .and_then(|()| guard.file.sync())
+            .and_then(|()| disk.sync_folder(folder))
             .map_err(OpenError::io("cannot write", &path))?;
         Ok((guard, promises))
     }
@@ -105,7 +102,7 @@ impl Guard {
     /// Writes what is only in memory, if the last write is old enough.
     pub(crate) fn refresh_if_old(&self) -> io::Result<()> {
         let mut state = self.state.lock();
-        if state.stale && state.written_at.elapsed() >= GUARD_REFRESH_INTERVAL {
+        if state.stale && self.disk.is_older(state.written_at, GUARD_REFRESH_INTERVAL) {
             self.write(&mut state)
         } else {
             Ok(())
@@ -151,10 +148,10 @@ impl Guard {
 /// The newer of the two slots that are whole. A torn write spoils one of them at most.
 ///
 /// Without a log beside it, a missing promise only means that the folder is new.
-fn read(file: &File, folder: &Path, identity: Identity) -> Result<(u64, Promises), OpenError> {
+fn read(file: &DiskFile, has_log: bool, folder: &Path, identity: Identity) -> Result<(u64, Promises), OpenError> {
     let slots = [read_slot(file, 0, identity), read_slot(file, 1, identity)];
     let newest = slots.into_iter().flatten().max_by_key(|(generation, _)| *generation);
-    match (newest, folder.join("log").exists()) {
+    match (newest, has_log) {
         (Some(found), true) => Ok(found),
         (Some((generation, promises)), false) => {
             if promises.vote.is_some() || promises.log.is_some() || promises.checkpoint > 0 {
@@ -173,7 +170,7 @@ fn read(file: &File, folder: &Path, identity: Identity) -> Result<(u64, Promises
     }
 }
 
-fn read_slot(file: &File, slot: u64, identity: Identity) -> Option<(u64, Promises)> {
+fn read_slot(file: &DiskFile, slot: u64, identity: Identity) -> Option<(u64, Promises)> {
     let mut bytes = vec![0; SLOT_BYTES];
     file.read_exact_at(&mut bytes, slot * SLOT_BYTES as u64).ok()?;
     decode_slot(Bytes::from(bytes), identity).ok()
@@ -238,7 +235,7 @@ mod tests {
     #[test]
     fn promises_survive_reopening() {
         let folder = tempfile::tempdir().unwrap();
-        let (guard, empty) = Guard::open(folder.path(), OWNER).unwrap();
+        let (guard, empty) = Guard::open(&Disk::Real, folder.path(), OWNER).unwrap();
         assert_eq!(empty, Promises::default());
         let vote = Vote {
             leader: LeaderId { term: 2, node_id: 1 },
@@ -249,11 +246,14 @@ mod tests {
             .unwrap();
         drop(guard);
         assert!(
-            matches!(Guard::open(folder.path(), OWNER), Err(OpenError::Quarantine { .. })),
+            matches!(
+                Guard::open(&Disk::Real, folder.path(), OWNER),
+                Err(OpenError::Quarantine { .. })
+            ),
             "the log is gone"
         );
         std::fs::create_dir(folder.path().join("log")).unwrap();
-        let (_, found) = Guard::open(folder.path(), OWNER).unwrap();
+        let (_, found) = Guard::open(&Disk::Real, folder.path(), OWNER).unwrap();
         assert_eq!(
             (found.vote, found.log, found.clean),
             (Some(vote), Some(log_id(9)), false)
@@ -263,25 +263,25 @@ mod tests {
     #[test]
     fn a_torn_write_leaves_the_promise_before_it() {
         let folder = tempfile::tempdir().unwrap();
-        let (guard, _) = Guard::open(folder.path(), OWNER).unwrap();
+        let (guard, _) = Guard::open(&Disk::Real, folder.path(), OWNER).unwrap();
         std::fs::create_dir(folder.path().join("log")).unwrap();
         guard.update(|promises| promises.checkpoint = 10).unwrap();
         guard.update(|promises| promises.checkpoint = 11).unwrap();
         let torn = guard.state.lock().generation % 2;
         drop(guard);
-        let file = File::options().write(true).open(folder.path().join(FILE)).unwrap();
+        let file = Disk::Real.open_synced_file(&folder.path().join(FILE)).unwrap();
         file.write_all_at(&[0xff; 40], torn * SLOT_BYTES as u64 + 20).unwrap();
-        assert_eq!(Guard::open(folder.path(), OWNER).unwrap().1.checkpoint, 10);
+        assert_eq!(Guard::open(&Disk::Real, folder.path(), OWNER).unwrap().1.checkpoint, 10);
     }
 
     #[test]
     fn a_guard_of_another_node_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        drop(Guard::open(folder.path(), OWNER).unwrap());
+        drop(Guard::open(&Disk::Real, folder.path(), OWNER).unwrap());
         std::fs::create_dir(folder.path().join("log")).unwrap();
         let other = Identity { node_id: 5, ..OWNER };
         assert!(matches!(
-            Guard::open(folder.path(), other),
+            Guard::open(&Disk::Real, folder.path(), other),
             Err(OpenError::Quarantine { .. })
         ));
     }

@@ -6,7 +6,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use crate::{OpenError, disk, entropy};
+use crate::disk::Disk;
+use crate::{OpenError, entropy};
 
 const FILE: &str = "identity";
 const FIRST_LINE: &str = "tfauth data folder, format 1";
@@ -21,11 +22,11 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// Reads the identity of the folder, or gives a new folder one.
-    pub(crate) fn claim(folder: &Path, cluster_id: [u8; 16], node_id: u64) -> Result<Self, OpenError> {
+    pub(crate) fn claim(disk: &Disk, folder: &Path, cluster_id: [u8; 16], node_id: u64) -> Result<Self, OpenError> {
         let path = folder.join(FILE);
-        let found = disk::read_file(&path).map_err(OpenError::io("cannot read", &path))?;
+        let found = disk.read_file(&path).map_err(OpenError::io("cannot read", &path))?;
         let Some(bytes) = found else {
-            return Self::create(folder, cluster_id, node_id);
+            return Self::create(disk, folder, cluster_id, node_id);
         };
         let identity = std::str::from_utf8(&bytes)
             .ok()
@@ -48,9 +49,9 @@ impl Identity {
         Ok(identity)
     }
 
-    fn create(folder: &Path, cluster_id: [u8; 16], node_id: u64) -> Result<Self, OpenError> {
+    fn create(disk: &Disk, folder: &Path, cluster_id: [u8; 16], node_id: u64) -> Result<Self, OpenError> {
         for data in ["log", "state", "guard"] {
-            if folder.join(data).exists() {
+            if disk.exists(&folder.join(data)) {
                 return Err(OpenError::quarantine(
                     folder,
                     format!("it holds {data:?} but no {FILE:?} file"),
@@ -63,7 +64,8 @@ impl Identity {
             incarnation: entropy::identity(),
         };
         let path = folder.join(FILE);
-        disk::replace_file(&path, identity.text().as_bytes()).map_err(OpenError::io("cannot write", &path))?;
+        disk.replace_file(&path, identity.text().as_bytes())
+            .map_err(OpenError::io("cannot write", &path))?;
         tracing::info!(folder = %folder.display(), incarnation = hex(&identity.incarnation), "new data folder");
         Ok(identity)
     }
@@ -118,38 +120,42 @@ mod tests {
     #[test]
     fn a_folder_keeps_its_identity() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Identity::claim(folder.path(), [1; 16], 7).unwrap();
-        assert_eq!(Identity::claim(folder.path(), [1; 16], 7).unwrap(), first);
+        let first = Identity::claim(&Disk::Real, folder.path(), [1; 16], 7).unwrap();
+        assert_eq!(Identity::claim(&Disk::Real, folder.path(), [1; 16], 7).unwrap(), first);
     }
 
     #[test]
     fn a_folder_of_another_cluster_or_node_is_refused_with_both_values() {
         let folder = tempfile::tempdir().unwrap();
-        Identity::claim(folder.path(), [1; 16], 7).unwrap();
-        let cluster = Identity::claim(folder.path(), [2; 16], 7).unwrap_err().to_string();
+        Identity::claim(&Disk::Real, folder.path(), [1; 16], 7).unwrap();
+        let cluster = Identity::claim(&Disk::Real, folder.path(), [2; 16], 7)
+            .unwrap_err()
+            .to_string();
         assert!(
             cluster.contains(&"01".repeat(16)) && cluster.contains(&"02".repeat(16)),
             "{cluster}"
         );
-        let node = Identity::claim(folder.path(), [1; 16], 8).unwrap_err().to_string();
+        let node = Identity::claim(&Disk::Real, folder.path(), [1; 16], 8)
+            .unwrap_err()
+            .to_string();
         assert!(node.contains("node 7") && node.contains("node 8"), "{node}");
     }
 
     #[test]
     fn a_damaged_or_missing_identity_beside_data_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        Identity::claim(folder.path(), [1; 16], 7).unwrap();
+        Identity::claim(&Disk::Real, folder.path(), [1; 16], 7).unwrap();
         let path = folder.path().join(FILE);
         let text = std::fs::read_to_string(&path).unwrap().replace("node 7", "node 8");
         std::fs::write(&path, text).unwrap();
         assert!(matches!(
-            Identity::claim(folder.path(), [1; 16], 8),
+            Identity::claim(&Disk::Real, folder.path(), [1; 16], 8),
             Err(OpenError::Quarantine { .. })
         ));
         std::fs::remove_file(&path).unwrap();
         std::fs::create_dir(folder.path().join("log")).unwrap();
         assert!(matches!(
-            Identity::claim(folder.path(), [1; 16], 7),
+            Identity::claim(&Disk::Real, folder.path(), [1; 16], 7),
             Err(OpenError::Quarantine { .. })
         ));
     }

@@ -9,7 +9,7 @@ use openraft::SnapshotPolicy;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::disk::{self, FolderLock};
+use crate::disk::{Disk, FolderLock};
 use crate::fault::FaultCell;
 use crate::guard::Guard;
 use crate::identity::Identity;
@@ -28,16 +28,18 @@ pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Resu
     config.check()?;
     fsync::check_real_fsync()?;
     let folder = &config.data_dir;
-    disk::create_folder(folder).map_err(OpenError::io("cannot create", folder))?;
+    let disk = Disk::Real;
+    disk.create_folder(folder)
+        .map_err(OpenError::io("cannot create", folder))?;
     let lock = FolderLock::take(folder)?;
-    let identity = Identity::claim(folder, config.cluster_id, config.node_id)?;
+    let identity = Identity::claim(&disk, folder, config.cluster_id, config.node_id)?;
     let directory = Arc::new(Directory::new(&config, identity));
     let links = Arc::new(Links::new(Dialer::new(config.tls.client.clone(), directory.clone())));
     let listener = Listener::bind(config.listen, &config.tls, directory.clone(), links.clone()).await?;
-    let disk = Disk::open(&config, identity).await?;
+    let data = Data::open(&config, disk, identity).await?;
     Parts {
         config,
-        disk,
+        data,
         identity,
         directory,
         links,
@@ -49,22 +51,23 @@ pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Resu
 }
 
 /// What lies in the data folder.
-struct Disk {
+struct Data {
     log: LogStore,
     state: StateStore,
     counters: Arc<Counters>,
     fault: FaultCell,
 }
 
-impl Disk {
-    async fn open(config: &Config, identity: Identity) -> Result<Self, OpenError> {
+impl Data {
+    async fn open(config: &Config, disk: Disk, identity: Identity) -> Result<Self, OpenError> {
         let (folder, limits) = (config.data_dir.clone(), config.limits);
         let opening = tokio::task::spawn_blocking(move || {
-            let (guard, promises) = Guard::open(&folder, identity)?;
+            let (guard, promises) = Guard::open(&disk, &folder, identity)?;
             let guard = Arc::new(guard);
             let counters = Arc::new(Counters::default());
             let fault = FaultCell::new();
             let log = LogStore::open(
+                &disk,
                 &folder,
                 limits.log_cache_bytes,
                 &promises,
@@ -73,6 +76,7 @@ impl Disk {
                 fault.clone(),
             )?;
             let state = StateStore::open(
+                &disk,
                 &folder,
                 limits.state_cache_bytes,
                 &promises,
@@ -94,7 +98,7 @@ impl Disk {
 /// Everything that was opened, before consensus runs over it.
 struct Parts {
     config: Config,
-    disk: Disk,
+    data: Data,
     identity: Identity,
     directory: Arc<Directory>,
     links: Arc<Links>,
@@ -106,19 +110,19 @@ impl Parts {
     async fn start(self, machine: Arc<dyn StateMachine>) -> Result<Store, OpenError> {
         let Self {
             config,
-            disk,
+            data,
             identity,
             directory,
             links,
             listener,
             lock,
         } = self;
-        let Disk {
+        let Data {
             log,
             state,
             counters,
             fault,
-        } = disk;
+        } = data;
         let (log_reader, log_queue) = (log.reader(), log.queue());
         let network = Network {
             links: links.clone(),

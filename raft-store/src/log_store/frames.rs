@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::packing::{PartReader, decode_packed, encode_packed, key, split_key};
 use crate::codec::{Decoded, Decoder, Encoder};
-use crate::disk::{self, sled_error};
+use crate::disk::{self, Database, Disk, Tree};
 use crate::limits::{LOG_FRAME_ENTRIES_MAX, RECORD_BYTES_MAX};
 use crate::types::{Entry, LogId, Vote};
 use crate::{OpenError, record};
@@ -49,18 +49,18 @@ impl Frame {
 
 /// The database of the log.
 pub(crate) struct Frames {
-    db: sled::Db,
-    log: sled::Tree,
-    meta: sled::Tree,
+    db: Database,
+    log: Tree,
+    meta: Tree,
     frames: VecDeque<Frame>,
     purge_upto: Option<u64>,
 }
 
 impl Frames {
     /// Opens the database and reads everything in it, checking every frame.
-    pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<(Self, Loaded), OpenError> {
-        let db = disk::open_sled(folder, cache_bytes)?;
-        let failed = |error: sled::Error| OpenError::quarantine(folder, format!("sled reports {error}"));
+    pub(crate) fn open(disk: &Disk, folder: &Path, cache_bytes: u64) -> Result<(Self, Loaded), OpenError> {
+        let db = disk.open_database(folder, cache_bytes)?;
+        let failed = |error: io::Error| OpenError::quarantine(folder, error.to_string());
         let log = db.open_tree("log").map_err(failed)?;
         let meta = db.open_tree("meta").map_err(failed)?;
         let mut frames = Self {
@@ -87,7 +87,7 @@ impl Frames {
         let mut unfinished = PartReader::default();
         let mut stale = Vec::new();
         for row in self.log.iter() {
-            let (key, value) = row.map_err(|error| damaged(format!("sled reports {error}")))?;
+            let (key, value) = row.map_err(|error| damaged(error.to_string()))?;
             let (index, part) = split_key(&key).ok_or_else(|| damaged("a frame with a wrong key".into()))?;
             let (flags, payload) =
                 record::open(&key, &value).map_err(|what| damaged(format!("frame {index}.{part} is {what}")))?;
@@ -112,8 +112,8 @@ impl Frames {
         }
         for (index, part) in stale.into_iter().rev().chain(leftover) {
             self.log
-                .remove(key(index, part))
-                .map_err(|error| damaged(format!("sled reports {error}")))?;
+                .remove(&key(index, part))
+                .map_err(|error| damaged(error.to_string()))?;
         }
         if let Some(purged) = loaded.purged {
             self.purge_upto = Some(purged.index);
@@ -150,7 +150,7 @@ impl Frames {
 
     fn read_meta<T>(&self, name: &[u8], decode: impl FnOnce(&mut Decoder) -> Decoded<T>) -> Result<Option<T>, String> {
         let label = String::from_utf8_lossy(name);
-        let Some(value) = self.meta.get(name).map_err(|error| format!("sled reports {error}"))? else {
+        let Some(value) = self.meta.get(name).map_err(|error| error.to_string())? else {
             return Ok(None);
         };
         let (_, payload) = record::open(name, &value).map_err(|what| format!("the record of {label} is {what}"))?;
@@ -162,10 +162,7 @@ impl Frames {
     fn write_meta(&self, name: &[u8], encode: impl FnOnce(&mut Encoder)) -> io::Result<()> {
         let mut encoder = Encoder::default();
         encode(&mut encoder);
-        self.meta
-            .insert(name, record::seal(name, 0, &encoder.finish())?)
-            .map_err(sled_error)?;
-        Ok(())
+        self.meta.insert(name, record::seal(name, 0, &encoder.finish())?)
     }
 
     pub(crate) fn save_vote(&self, vote: &Vote) -> io::Result<()> {
@@ -175,7 +172,7 @@ impl Frames {
     pub(crate) fn save_committed(&self, committed: Option<&LogId>) -> io::Result<()> {
         match committed {
             Some(committed) => self.write_meta(META_COMMITTED, |encoder| encoder.log_id(committed)),
-            None => self.meta.remove(META_COMMITTED).map(drop).map_err(sled_error),
+            None => self.meta.remove(META_COMMITTED),
         }
     }
 
@@ -235,16 +232,13 @@ impl Frames {
 
     fn put(&self, index: u64, part: u16, flags: u8, payload: &[u8]) -> io::Result<()> {
         let key = key(index, part);
-        self.log
-            .insert(key, record::seal(&key, flags, payload)?)
-            .map_err(sled_error)?;
-        Ok(())
+        self.log.insert(&key, record::seal(&key, flags, payload)?)
     }
 
     fn remove(&self, frame: Frame) -> io::Result<()> {
         // From the end, so that what a kill leaves is a shorter entry and never one without a beginning.
         for part in (0..frame.parts).rev() {
-            self.log.remove(key(frame.first, part)).map_err(sled_error)?;
+            self.log.remove(&key(frame.first, part))?;
         }
         Ok(())
     }
@@ -272,8 +266,7 @@ impl Frames {
         let key = key(frame.first, 0);
         let value = self
             .log
-            .get(key)
-            .map_err(sled_error)?
+            .get(&key)?
             .ok_or_else(|| io::Error::other("a frame is missing"))?;
         let (_, payload) = record::open(&key, &value).map_err(io::Error::other)?;
         let mut entries = decode_packed(payload).map_err(io::Error::other)?;
@@ -318,12 +311,14 @@ impl Frames {
     /// Damages the log behind the writer's back.
     #[cfg(test)]
     pub(crate) fn lose_frame(&self, first: u64, part: u16) {
-        self.log.remove(key(first, part)).unwrap().unwrap();
+        let key = key(first, part);
+        assert!(self.log.get(&key).unwrap().is_some());
+        self.log.remove(&key).unwrap();
     }
 
     /// Returns when everything before is on disk.
     pub(crate) fn flush(&self) -> io::Result<()> {
-        self.db.flush().map(drop).map_err(sled_error)
+        self.db.flush()
     }
 }
 
@@ -342,7 +337,7 @@ mod tests {
     }
 
     fn open(folder: &Path) -> (Frames, Loaded) {
-        Frames::open(folder, 1 << 20).unwrap()
+        Frames::open(&Disk::Real, folder, 1 << 20).unwrap()
     }
 
     #[test]
@@ -387,7 +382,7 @@ mod tests {
         frames.lose_frame(0, 1);
         drop(frames);
         assert!(matches!(
-            Frames::open(folder.path(), 1 << 20),
+            Frames::open(&Disk::Real, folder.path(), 1 << 20),
             Err(OpenError::Quarantine { .. })
         ));
     }

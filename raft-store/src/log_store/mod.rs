@@ -24,6 +24,7 @@ use self::frames::{Frames, Loaded};
 use self::memory::LogMemory;
 use self::writer::{Op, Writer};
 use crate::OpenError;
+use crate::disk::Disk;
 use crate::fault::FaultCell;
 use crate::guard::{Guard, Promises};
 use crate::metrics::Counters;
@@ -51,6 +52,7 @@ pub(crate) struct LogReader {
 impl LogStore {
     /// Opens the log of a folder and compares it with what this member has promised.
     pub(crate) fn open(
+        disk: &Disk,
         folder: &Path,
         cache_bytes: u64,
         promises: &Promises,
@@ -58,7 +60,7 @@ impl LogStore {
         counters: Arc<Counters>,
         fault: FaultCell,
     ) -> Result<Self, OpenError> {
-        let (frames, loaded) = Frames::open(&folder.join("log"), cache_bytes)?;
+        let (frames, loaded) = Frames::open(disk, &folder.join("log"), cache_bytes)?;
         check_promises(folder, &loaded, promises)?;
         let mut memory = LogMemory::default();
         (memory.vote, memory.committed, memory.purged) = (loaded.vote, loaded.committed, loaded.purged);

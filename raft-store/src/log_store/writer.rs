@@ -302,6 +302,7 @@ mod tests {
     use openraft::type_config::TypeConfigExt;
 
     use super::*;
+    use crate::disk::Disk;
     use crate::identity::Identity;
     use crate::types::{LeaderId, Payload};
 
@@ -331,8 +332,8 @@ mod tests {
             node_id: 1,
             incarnation: [1; 16],
         };
-        let (guard, _) = Guard::open(folder.path(), owner).unwrap();
-        let (mut frames, _) = Frames::open(&folder.path().join("log"), 1 << 20).unwrap();
+        let (guard, _) = Guard::open(&Disk::Real, folder.path(), owner).unwrap();
+        let (mut frames, _) = Frames::open(&Disk::Real, &folder.path().join("log"), 1 << 20).unwrap();
         frames.append(&(0..5).map(entry).collect::<Vec<_>>()).unwrap();
         frames.lose_frame(0, 0);
         let fault = FaultCell::new();

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use bytes::Bytes;
 
 use crate::codec::{Decoder, Encoder};
-use crate::disk::{self, sled_error};
+use crate::disk::{self, Database, Disk, Tree};
 use crate::limits::RECORD_BYTES_MAX;
 use crate::types::{LogId, StoredMembership};
 use crate::{OpenError, StorageError, record};
@@ -37,23 +37,25 @@ impl Mark {
 
 /// The database, and the folder that goes away with it once it is retired.
 pub(crate) struct Base {
-    db: Option<sled::Db>,
-    rows: sled::Tree,
-    parts: sled::Tree,
-    meta: sled::Tree,
+    disk: Disk,
+    db: Option<Database>,
+    rows: Tree,
+    parts: Tree,
+    meta: Tree,
     folder: PathBuf,
     retired: AtomicBool,
 }
 
 impl Base {
-    pub(crate) fn open(folder: &Path, cache_bytes: u64) -> Result<Self, OpenError> {
+    pub(crate) fn open(disk: &Disk, folder: &Path, cache_bytes: u64) -> Result<Self, OpenError> {
         let path = folder.join("base");
-        let db = disk::open_sled(&path, cache_bytes)?;
-        let failed = |error: sled::Error| OpenError::quarantine(&path, format!("sled reports {error}"));
+        let db = disk.open_database(&path, cache_bytes)?;
+        let failed = |error: io::Error| OpenError::quarantine(&path, error.to_string());
         let rows = db.open_tree("rows").map_err(failed)?;
         let parts = db.open_tree("parts").map_err(failed)?;
         let meta = db.open_tree("meta").map_err(failed)?;
         Ok(Self {
+            disk: disk.clone(),
             db: Some(db),
             rows,
             parts,
@@ -68,6 +70,10 @@ impl Base {
         self.retired.store(true, Relaxed);
     }
 
+    pub(crate) fn disk(&self) -> &Disk {
+        &self.disk
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
     }
@@ -75,7 +81,7 @@ impl Base {
     /// Up to where these tables go.
     pub(crate) fn mark(&self) -> Result<Mark, StorageError> {
         let damaged = |what: String| StorageError::Damaged { table: 0xFF, what };
-        let found = disk::no_panic(|| self.meta.get(META_APPLIED).map_err(sled_error)).map_err(storage)?;
+        let found = disk::no_panic(|| self.meta.get(META_APPLIED)).map_err(storage)?;
         let Some(value) = found else {
             return Ok(Mark::default());
         };
@@ -93,16 +99,19 @@ impl Base {
         encoder.log_id_option(mark.log_id.as_ref());
         encoder.stored_membership(&mark.membership);
         let sealed = record::seal(META_APPLIED, 0, &encoder.finish())?;
-        disk::no_panic(|| self.meta.insert(META_APPLIED, sealed).map(drop).map_err(sled_error))
+        disk::no_panic(|| self.meta.insert(META_APPLIED, sealed))
     }
 
     pub(crate) fn flush(&self) -> io::Result<()> {
-        disk::no_panic(|| self.rows.flush().map(drop).map_err(sled_error))
+        let Some(db) = &self.db else {
+            return Ok(());
+        };
+        disk::no_panic(|| db.flush())
     }
 
     /// The value of a row key (table byte and key).
     pub(crate) fn get(&self, row: &[u8]) -> Result<Option<Bytes>, StorageError> {
-        let found = disk::no_panic(|| self.rows.get(row).map_err(sled_error)).map_err(storage)?;
+        let found = disk::no_panic(|| self.rows.get(row)).map_err(storage)?;
         found.map(|value| self.value(row, &value)).transpose()
     }
 
@@ -115,8 +124,8 @@ impl Base {
     ) -> Result<Vec<(Bytes, Bytes)>, StorageError> {
         let to = end.map_or(Bound::Unbounded, Bound::Excluded);
         let rows = disk::no_panic(|| {
-            let rows = self.rows.range::<&[u8], _>((Bound::Included(start), to)).take(limit);
-            rows.map(|row| row.map_err(sled_error)).collect::<io::Result<Vec<_>>>()
+            let rows = self.rows.range(Bound::Included(start), to).take(limit);
+            rows.collect::<io::Result<Vec<_>>>()
         });
         let rows = rows.map_err(storage)?;
         rows.into_iter()
@@ -138,7 +147,7 @@ impl Base {
                 let mut value = Vec::with_capacity(length);
                 for part in 0..part_count(length) {
                     let key = part_key(row, part);
-                    let stored = disk::no_panic(|| self.parts.get(&key).map_err(sled_error)).map_err(storage)?;
+                    let stored = disk::no_panic(|| self.parts.get(&key)).map_err(storage)?;
                     let stored = stored.ok_or_else(|| damaged("missing one of its parts"))?;
                     value.extend_from_slice(record::open(&key, &stored).map_err(damaged)?.1);
                 }
@@ -157,12 +166,12 @@ impl Base {
         disk::no_panic(|| match value {
             Some(value) if value.len() <= RECORD_BYTES_MAX => {
                 let sealed = record::seal(row, FLAG_WHOLE, value)?;
-                self.rows.insert(row, sealed).map_err(sled_error)?;
+                self.rows.insert(row, sealed)?;
                 self.remove_parts_from(row, 0)
             }
             Some(value) => self.write_parts(row, value),
             None => {
-                self.rows.remove(row).map_err(sled_error)?;
+                self.rows.remove(row)?;
                 self.remove_parts_from(row, 0)
             }
         })
@@ -173,20 +182,21 @@ impl Base {
         for (part, chunk) in (0..count).zip(value.chunks(RECORD_BYTES_MAX)) {
             let key = part_key(row, part);
             let sealed = record::seal(&key, FLAG_WHOLE, chunk)?;
-            self.parts.insert(key, sealed).map_err(sled_error)?;
+            self.parts.insert(&key, sealed)?;
         }
         let length = u32::try_from(value.len()).map_err(io::Error::other)?;
         let sealed = record::seal(row, FLAG_PARTS, &length.to_be_bytes())?;
-        self.rows.insert(row, sealed).map_err(sled_error)?;
+        self.rows.insert(row, sealed)?;
         self.remove_parts_from(row, count)
     }
 
     fn remove_parts_from(&self, row: &[u8], first: u16) -> io::Result<()> {
-        for part in self.parts.range(part_key(row, first)..=part_key(row, u16::MAX)) {
-            let (key, _) = part.map_err(sled_error)?;
+        let (from, to) = (part_key(row, first), part_key(row, u16::MAX));
+        for part in self.parts.range(Bound::Included(&from), Bound::Included(&to)) {
+            let (key, _) = part?;
             // A longer row can lie between the parts of a shorter one.
             if key.len() == row.len() + 2 {
-                self.parts.remove(key).map_err(sled_error)?;
+                self.parts.remove(&key)?;
             }
         }
         Ok(())
@@ -207,7 +217,7 @@ impl Drop for Base {
         // Closing writes what sled still holds; the folder can only go afterwards.
         drop(self.db.take());
         if self.retired.load(Relaxed)
-            && let Err(error) = std::fs::remove_dir_all(&self.folder)
+            && let Err(error) = self.disk.remove_folder(&self.folder)
         {
             tracing::warn!(folder = %self.folder.display(), %error, "old tables could not be removed");
         }
@@ -235,7 +245,7 @@ mod tests {
     #[test]
     fn values_of_every_size_come_back_and_leave_no_parts_behind() {
         let folder = tempfile::tempdir().unwrap();
-        let base = Base::open(folder.path(), 1 << 20).unwrap();
+        let base = Base::open(&Disk::Real, folder.path(), 1 << 20).unwrap();
         for length in [0, 1, RECORD_BYTES_MAX, RECORD_BYTES_MAX + 1, 5 * RECORD_BYTES_MAX, 100] {
             let value: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
             base.write(b"\x01key", Some(&value)).unwrap();
@@ -243,7 +253,7 @@ mod tests {
             assert_eq!(base.get(b"\x01key").unwrap().unwrap(), value);
             assert_eq!(base.get(b"\x01key\x00").unwrap().unwrap(), value);
         }
-        assert!(base.parts.is_empty());
+        assert!(base.parts.iter().next().is_none());
         base.write(b"\x01key", None).unwrap();
         assert_eq!(base.get(b"\x01key").unwrap(), None);
         assert!(base.get(b"\x01key\x00").unwrap().is_some());
@@ -252,7 +262,7 @@ mod tests {
     #[test]
     fn no_value_makes_sled_write_an_unsynced_file() {
         let folder = tempfile::tempdir().unwrap();
-        let base = Base::open(folder.path(), 1 << 20).unwrap();
+        let base = Base::open(&Disk::Real, folder.path(), 1 << 20).unwrap();
         for number in 0..400_u32 {
             let row = [vec![1], vec![b'k'; 508], number.to_be_bytes().to_vec()].concat();
             base.write(&row, Some(&vec![7; RECORD_BYTES_MAX])).unwrap();
@@ -265,7 +275,7 @@ mod tests {
     fn a_retired_base_takes_its_folder_along() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("1");
-        let base = Base::open(&path, 1 << 20).unwrap();
+        let base = Base::open(&Disk::Real, &path, 1 << 20).unwrap();
         base.retire();
         drop(base);
         assert!(!path.exists());

@@ -66,12 +66,12 @@ fn write(state: &StateStore, frozen: &Frozen) -> io::Result<()> {
         .iter()
         .filter_map(|(row, versions)| versions.last().map(|newest| (row.clone(), newest.value.clone())))
         .collect();
-    redo::write(frozen.base.folder(), &frozen.mark, &changes)?;
+    redo::write(frozen.base.disk(), frozen.base.folder(), &frozen.mark, &changes)?;
     frozen.base.write_all(&changes, &frozen.mark)?;
     if !state.checkpoint_written(frozen) {
         return Ok(());
     }
-    redo::remove(frozen.base.folder())?;
+    redo::remove(frozen.base.disk(), frozen.base.folder())?;
     state.guard().update(|promises| promises.checkpoint = seen)?;
     let counters = state.counters();
     let took = started.elapsed();
@@ -94,7 +94,7 @@ impl StateStore {
             versions.last().map(|newest| (row.clone(), newest.value.clone()))
         };
         let changes: redo::Changes = frozen.level.read().iter().filter_map(newest).collect();
-        redo::write(frozen.base.folder(), &frozen.mark, &changes).unwrap();
+        redo::write(frozen.base.disk(), frozen.base.folder(), &frozen.mark, &changes).unwrap();
         for (row, value) in changes.iter().take(rows) {
             frozen.base.write(row, value.as_deref()).unwrap();
         }

@@ -12,7 +12,6 @@ mod registry;
 mod staged;
 mod view;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,11 +29,12 @@ pub(crate) use self::staged::{Staged, encode_rows};
 pub use self::view::View;
 use self::view::ViewLevels;
 pub(crate) use self::view::successor;
+use crate::OpenError;
+use crate::disk::Disk;
 use crate::fault::FaultCell;
 use crate::guard::{Guard, Promises};
 use crate::metrics::Counters;
 use crate::types::SnapshotMeta;
-use crate::{OpenError, disk};
 
 /// A snapshot: of this member's tables, or one that just arrived.
 pub(crate) enum SnapshotData {
@@ -49,6 +49,7 @@ pub(crate) struct StateStore {
 }
 
 struct Inner {
+    disk: Disk,
     folder: PathBuf,
     cache_bytes: u64,
     levels: RwLock<Option<Levels>>,
@@ -74,6 +75,7 @@ struct Levels {
 impl StateStore {
     /// Opens the tables of a folder, finishing a checkpoint that was interrupted.
     pub(crate) fn open(
+        disk: &Disk,
         data_dir: &Path,
         cache_bytes: u64,
         promises: &Promises,
@@ -82,8 +84,9 @@ impl StateStore {
         fault: FaultCell,
     ) -> Result<Self, OpenError> {
         let folder = data_dir.join("state");
-        disk::create_folder(&folder).map_err(OpenError::io("cannot create", &folder))?;
-        let (number, base) = open_current(&folder, cache_bytes)?;
+        disk.create_folder(&folder)
+            .map_err(OpenError::io("cannot create", &folder))?;
+        let (number, base) = open_current(disk, &folder, cache_bytes)?;
         let damaged = |error: &dyn std::fmt::Display| OpenError::quarantine(data_dir, error.to_string());
         let mark = base.mark().map_err(|error| damaged(&error))?;
         if mark.seen() < promises.checkpoint {
@@ -103,6 +106,7 @@ impl StateStore {
             applied: mark,
         };
         let inner = Inner {
+            disk: disk.clone(),
             folder,
             cache_bytes,
             levels: RwLock::new(Some(levels)),
@@ -192,7 +196,8 @@ impl StateStore {
     /// Starts to collect a snapshot from a leader.
     pub(crate) fn stage(&self, meta: SnapshotMeta) -> Result<Staged, OpenError> {
         let number = self.inner.next_number.fetch_add(1, SeqCst);
-        let base = Base::open(&self.inner.folder.join(number.to_string()), self.inner.cache_bytes)?;
+        let folder = self.inner.folder.join(number.to_string());
+        let base = Base::open(&self.inner.disk, &folder, self.inner.cache_bytes)?;
         Ok(Staged::new(number, base, meta))
     }
 
@@ -234,8 +239,9 @@ impl StateStore {
         let Some(base) = staged.take_base() else {
             return Err(io::Error::other("the snapshot was used already"));
         };
-        disk::sync_folder(&self.inner.folder)?;
-        disk::replace_file(
+        let disk = &self.inner.disk;
+        disk.sync_folder(&self.inner.folder)?;
+        disk.replace_file(
             &self.inner.folder.join("CURRENT"),
             format!("{}\n", staged.number).as_bytes(),
         )?;
@@ -292,9 +298,11 @@ impl StateStore {
 }
 
 /// Opens the live tables and removes what interrupted snapshots left.
-fn open_current(folder: &Path, cache_bytes: u64) -> Result<(u64, Base), OpenError> {
+fn open_current(disk: &Disk, folder: &Path, cache_bytes: u64) -> Result<(u64, Base), OpenError> {
     let pointer = folder.join("CURRENT");
-    let text = disk::read_file(&pointer).map_err(OpenError::io("cannot read", &pointer))?;
+    let text = disk
+        .read_file(&pointer)
+        .map_err(OpenError::io("cannot read", &pointer))?;
     let number = match &text {
         None => 1,
         Some(bytes) => std::str::from_utf8(bytes)
@@ -303,27 +311,23 @@ fn open_current(folder: &Path, cache_bytes: u64) -> Result<(u64, Base), OpenErro
             .ok_or_else(|| OpenError::quarantine(folder, "the file CURRENT is damaged"))?,
     };
     let live = number.to_string();
-    for entry in fs::read_dir(folder)
-        .map_err(OpenError::io("cannot read", folder))?
-        .filter_map(Result::ok)
-    {
-        let name = entry.file_name();
-        let stale = name
-            .to_str()
-            .is_some_and(|name| name != live && name.parse::<u64>().is_ok());
-        if stale {
-            tracing::info!(folder = %entry.path().display(), "removing tables that were never completed or are replaced");
-            fs::remove_dir_all(entry.path()).map_err(OpenError::io("cannot remove", entry.path()))?;
+    for name in disk.names(folder).map_err(OpenError::io("cannot read", folder))? {
+        if name != live && name.parse::<u64>().is_ok() {
+            let path = folder.join(name);
+            tracing::info!(folder = %path.display(), "removing tables that were never completed or are replaced");
+            disk.remove_folder(&path)
+                .map_err(OpenError::io("cannot remove", &path))?;
         }
     }
     let path = folder.join(&live);
-    if text.is_some() && !path.exists() {
+    if text.is_some() && !disk.exists(&path) {
         return Err(OpenError::quarantine(folder, format!("its tables {live} are missing")));
     }
-    let base = Base::open(&path, cache_bytes)?;
+    let base = Base::open(disk, &path, cache_bytes)?;
     finish_checkpoint(&base)?;
     if text.is_none() {
-        disk::replace_file(&pointer, b"1\n").map_err(OpenError::io("cannot write", &pointer))?;
+        disk.replace_file(&pointer, b"1\n")
+            .map_err(OpenError::io("cannot write", &pointer))?;
     }
     Ok((number, base))
 }
@@ -331,7 +335,7 @@ fn open_current(folder: &Path, cache_bytes: u64) -> Result<(u64, Base), OpenErro
 fn finish_checkpoint(base: &Base) -> Result<(), OpenError> {
     let folder = base.folder();
     let damaged = |error: &dyn std::fmt::Display| OpenError::quarantine(folder, error.to_string());
-    if let Some((mark, changes)) = redo::read(folder).map_err(|error| damaged(&error))? {
+    if let Some((mark, changes)) = redo::read(base.disk(), folder).map_err(|error| damaged(&error))? {
         if mark.seen() > base.mark().map_err(|error| damaged(&error))?.seen() {
             tracing::info!(
                 rows = changes.len(),
@@ -340,7 +344,7 @@ fn finish_checkpoint(base: &Base) -> Result<(), OpenError> {
             );
             base.write_all(&changes, &mark).map_err(|error| damaged(&error))?;
         }
-        redo::remove(folder).map_err(OpenError::io("cannot remove the redo file in", folder))?;
+        redo::remove(base.disk(), folder).map_err(OpenError::io("cannot remove the redo file in", folder))?;
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 //! The file appears under its name only when it is whole and on disk. Must be removed only after the tables are.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,7 +10,7 @@ use bytes::Bytes;
 
 use super::base::Mark;
 use crate::codec::{DecodeError, Decoded, Decoder, Encoder};
-use crate::disk;
+use crate::disk::Disk;
 use crate::limits::REDO_FRAME_BYTES_MAX;
 
 const MAGIC: &[u8; 8] = b"TFREDO\x00\x01";
@@ -23,9 +22,9 @@ fn path(folder: &Path) -> PathBuf {
 }
 
 /// Writes the file and returns when it is on disk.
-pub(crate) fn write(folder: &Path, mark: &Mark, changes: &Changes) -> io::Result<()> {
+pub(crate) fn write(disk: &Disk, folder: &Path, mark: &Mark, changes: &Changes) -> io::Result<()> {
     let temporary = folder.join("redo.tmp");
-    let mut file = BufWriter::with_capacity(REDO_FRAME_BYTES_MAX, File::create(&temporary)?);
+    let mut file = BufWriter::with_capacity(REDO_FRAME_BYTES_MAX, disk.create_file(&temporary)?);
     file.write_all(MAGIC)?;
     let mut head = Encoder::default();
     head.log_id_option(mark.log_id.as_ref());
@@ -41,9 +40,9 @@ pub(crate) fn write(folder: &Path, mark: &Mark, changes: &Changes) -> io::Result
         }
     }
     write_frame(&mut file, frame)?;
-    file.into_inner()?.sync_all()?;
-    fs::rename(&temporary, path(folder))?;
-    disk::sync_folder(folder)
+    file.into_inner()?.sync()?;
+    disk.rename(&temporary, &path(folder))?;
+    disk.sync_folder(folder)
 }
 
 fn write_frame(file: &mut impl Write, frame: Encoder) -> io::Result<()> {
@@ -56,8 +55,8 @@ fn write_frame(file: &mut impl Write, frame: Encoder) -> io::Result<()> {
 }
 
 /// What an interrupted checkpoint wanted to write, if one was.
-pub(crate) fn read(folder: &Path) -> io::Result<Option<(Mark, Changes)>> {
-    match disk::read_file(&path(folder))? {
+pub(crate) fn read(disk: &Disk, folder: &Path) -> io::Result<Option<(Mark, Changes)>> {
+    match disk.read_file(&path(folder))? {
         Some(bytes) => decode(bytes.into()).map(Some).map_err(io::Error::other),
         None => Ok(None),
     }
@@ -101,11 +100,8 @@ fn read_frame(file: &mut Decoder) -> Decoded<Decoder> {
 }
 
 /// Removes the file. A removal that a power cut undoes only repeats what is there already.
-pub(crate) fn remove(folder: &Path) -> io::Result<()> {
-    match fs::remove_file(path(folder)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        Ok(()) | Err(_) => Ok(()),
-    }
+pub(crate) fn remove(disk: &Disk, folder: &Path) -> io::Result<()> {
+    disk.remove_file(&path(folder))
 }
 
 #[cfg(test)]
@@ -115,21 +111,24 @@ mod tests {
     #[test]
     fn changes_survive_a_round_trip_and_damage_is_noticed() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(read(folder.path()).unwrap().is_none());
+        assert!(read(&Disk::Real, folder.path()).unwrap().is_none());
         let changes: Changes = (0..5000_u32)
             .map(|number| {
                 let value = (number % 3 != 0).then(|| Bytes::from(vec![1; 100 + number as usize % 50]));
                 (Bytes::from(number.to_be_bytes().to_vec()), value)
             })
             .collect();
-        write(folder.path(), &Mark::default(), &changes).unwrap();
-        assert_eq!(read(folder.path()).unwrap().unwrap(), (Mark::default(), changes));
-        let mut bytes = fs::read(path(folder.path())).unwrap();
+        write(&Disk::Real, folder.path(), &Mark::default(), &changes).unwrap();
+        assert_eq!(
+            read(&Disk::Real, folder.path()).unwrap().unwrap(),
+            (Mark::default(), changes)
+        );
+        let mut bytes = std::fs::read(path(folder.path())).unwrap();
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
-        fs::write(path(folder.path()), bytes).unwrap();
-        assert!(read(folder.path()).is_err());
-        remove(folder.path()).unwrap();
-        remove(folder.path()).unwrap();
+        std::fs::write(path(folder.path()), bytes).unwrap();
+        assert!(read(&Disk::Real, folder.path()).is_err());
+        remove(&Disk::Real, folder.path()).unwrap();
+        remove(&Disk::Real, folder.path()).unwrap();
     }
 }

@@ -77,7 +77,7 @@ impl Staged {
             .ok_or_else(|| io::Error::other("the snapshot is finished"))?;
         base.set_mark(&mark(&self.meta))?;
         base.flush()?;
-        crate::disk::sync_folder(base.folder())
+        base.disk().sync_folder(base.folder())
     }
 
     fn digest(&self) -> [u8; 32] {

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use openraft::storage::{IOFlushed, RaftLogStorage, RaftStateMachine};
 use openraft::type_config::TypeConfigExt;
 
+use crate::disk::Disk;
 use crate::fault::FaultCell;
 use crate::guard::Guard;
 use crate::identity::Identity;
@@ -61,9 +62,10 @@ pub(super) struct Opened {
 
 pub(super) fn open(folder: &Path) -> Result<Opened, OpenError> {
     crate::install_real_fsync()?;
-    let (guard, promises) = Guard::open(folder, OWNER)?;
+    let (guard, promises) = Guard::open(&Disk::Real, folder, OWNER)?;
     let (guard, counters, fault) = (Arc::new(guard), Arc::new(Counters::default()), FaultCell::new());
     let log = LogStore::open(
+        &Disk::Real,
         folder,
         1 << 20,
         &promises,
@@ -71,7 +73,7 @@ pub(super) fn open(folder: &Path) -> Result<Opened, OpenError> {
         counters.clone(),
         fault.clone(),
     )?;
-    let state = StateStore::open(folder, 1 << 20, &promises, guard.clone(), counters, fault)?;
+    let state = StateStore::open(&Disk::Real, folder, 1 << 20, &promises, guard.clone(), counters, fault)?;
     let applier = Applier::new(state.clone(), Arc::new(KeyValue));
     Ok(Opened {
         log,

@@ -1,0 +1,85 @@
+//! An ordered map from bytes to bytes, in trees of one database with one log: what a flush of any tree makes durable
+//! is everything that was written to the database before.
+//!
+//! Only single writes and reads: no batches and no transactions, which would take a lock of the whole process.
+
+use std::io;
+use std::ops::Bound;
+
+use super::sled_engine::error;
+
+/// Bytes of a key or a value, shared with the database.
+pub(crate) type Value = sled::IVec;
+
+/// A database; cloning shares it, and the last one closes it.
+#[derive(Clone)]
+pub(crate) enum Database {
+    Sled(sled::Db),
+}
+
+impl Database {
+    pub(crate) fn open_tree(&self, name: &str) -> io::Result<Tree> {
+        match self {
+            Self::Sled(db) => db.open_tree(name).map(Tree::Sled).map_err(error),
+        }
+    }
+
+    /// Returns when everything before is on disk.
+    pub(crate) fn flush(&self) -> io::Result<()> {
+        match self {
+            Self::Sled(db) => db.flush().map(drop).map_err(error),
+        }
+    }
+}
+
+/// One tree of a database.
+#[derive(Clone)]
+pub(crate) enum Tree {
+    Sled(sled::Tree),
+}
+
+impl Tree {
+    pub(crate) fn insert(&self, key: &[u8], value: Vec<u8>) -> io::Result<()> {
+        match self {
+            Self::Sled(tree) => tree.insert(key, value).map(drop).map_err(error),
+        }
+    }
+
+    pub(crate) fn remove(&self, key: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Sled(tree) => tree.remove(key).map(drop).map_err(error),
+        }
+    }
+
+    pub(crate) fn get(&self, key: &[u8]) -> io::Result<Option<Value>> {
+        match self {
+            Self::Sled(tree) => tree.get(key).map_err(error),
+        }
+    }
+
+    /// Keys in ascending order with their values. Not a snapshot: later writes may or may not be seen.
+    pub(crate) fn range(&self, from: Bound<&[u8]>, to: Bound<&[u8]>) -> Rows {
+        match self {
+            Self::Sled(tree) => Rows::Sled(tree.range::<&[u8], _>((from, to))),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> Rows {
+        self.range(Bound::Unbounded, Bound::Unbounded)
+    }
+}
+
+/// Rows of a tree.
+pub(crate) enum Rows {
+    Sled(sled::Iter),
+}
+
+impl Iterator for Rows {
+    type Item = io::Result<(Value, Value)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Self::Sled(rows) => rows.next().map(|row| row.map_err(error)),
+        }
+    }
+}

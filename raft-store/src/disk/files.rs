@@ -1,0 +1,120 @@
+//! Files and folders of this machine that must survive a power cut.
+//!
+//! Must not know what is stored in them.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::OpenError;
+
+/// An open file.
+#[derive(Debug)]
+pub(crate) enum DiskFile {
+    Real(File),
+}
+
+impl DiskFile {
+    pub(crate) fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+        match self {
+            Self::Real(file) => file.read_exact_at(bytes, offset),
+        }
+    }
+
+    pub(crate) fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        match self {
+            Self::Real(file) => file.write_all_at(bytes, offset),
+        }
+    }
+
+    /// Returns when the file's bytes are durable; its name is, after [`super::Disk::sync_folder`].
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        match self {
+            Self::Real(file) => file.sync_all(),
+        }
+    }
+}
+
+/// Writes one piece after the other.
+impl Write for DiskFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Real(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Real(file) => file.flush(),
+        }
+    }
+}
+
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+pub(super) fn open_synced(path: &Path) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(libc::O_DSYNC)
+        .open(path)
+}
+
+pub(super) fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        names.extend(entry?.file_name().into_string().ok());
+    }
+    Ok(names)
+}
+
+/// Bytes of the files of a folder, and how many files sled wrote beside its log, which it does without any fsync.
+pub(crate) fn usage(folder: &Path) -> (u64, u64) {
+    let files = |folder: &Path| fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    let bytes = files(folder)
+        .filter_map(|file| file.metadata().ok())
+        .filter(fs::Metadata::is_file)
+        .map(|m| m.len());
+    (bytes.sum(), files(&folder.join("blobs")).count() as u64)
+}
+
+/// Holds the data folder for this process.
+pub(crate) struct FolderLock {
+    _file: File,
+}
+
+impl FolderLock {
+    pub(crate) fn take(folder: &Path) -> Result<Self, OpenError> {
+        let path: PathBuf = folder.join("lock");
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path)
+            .map_err(OpenError::io("cannot open", &path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self { _file: file }),
+            Err(fs::TryLockError::WouldBlock) => Err(OpenError::Locked(folder.to_path_buf())),
+            Err(fs::TryLockError::Error(error)) => Err(OpenError::io("cannot lock", &path)(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_locked_for_one_holder() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = FolderLock::take(folder.path()).unwrap();
+        assert!(matches!(FolderLock::take(folder.path()), Err(OpenError::Locked(_))));
+        drop(first);
+        FolderLock::take(folder.path()).unwrap();
+    }
+}
