@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use bytes::Bytes;
 
-use crate::codec::{Decoder, Encoder};
+use super::digest::RowsDigest;
+use crate::codec::{Decoded, Decoder, Encoder};
 use crate::disk::{self, Database, Disk, Tree};
 use crate::limits::RECORD_BYTES_MAX;
 use crate::types::{LogId, StoredMembership};
@@ -26,12 +27,27 @@ const META_APPLIED: &[u8] = b"applied";
 pub(crate) struct Mark {
     pub(crate) log_id: Option<LogId>,
     pub(crate) membership: StoredMembership,
+    pub(crate) digest: RowsDigest,
 }
 
 impl Mark {
     /// Number of entries, counted from the start of the log.
     pub(crate) fn seen(&self) -> u64 {
         self.log_id.map_or(0, |id| id.index + 1)
+    }
+
+    pub(crate) fn encode(&self, encoder: &mut Encoder) {
+        encoder.log_id_option(self.log_id.as_ref());
+        encoder.stored_membership(&self.membership);
+        self.digest.encode(encoder);
+    }
+
+    pub(crate) fn decode(decoder: &mut Decoder) -> Decoded<Self> {
+        Ok(Self {
+            log_id: decoder.log_id_option()?,
+            membership: decoder.stored_membership()?,
+            digest: RowsDigest::decode(decoder)?,
+        })
     }
 }
 
@@ -87,17 +103,12 @@ impl Base {
         };
         let (_, payload) = record::open(META_APPLIED, &value).map_err(|what| damaged(what.into()))?;
         let mut decoder = Decoder::new(Bytes::copy_from_slice(payload));
-        let mark = decoder.log_id_option().and_then(|log_id| {
-            let membership = decoder.stored_membership()?;
-            Ok(Mark { log_id, membership })
-        });
-        mark.map_err(|error| damaged(error.to_string()))
+        Mark::decode(&mut decoder).map_err(|error| damaged(error.to_string()))
     }
 
     pub(crate) fn set_mark(&self, mark: &Mark) -> io::Result<()> {
         let mut encoder = Encoder::default();
-        encoder.log_id_option(mark.log_id.as_ref());
-        encoder.stored_membership(&mark.membership);
+        mark.encode(&mut encoder);
         let sealed = record::seal(META_APPLIED, 0, &encoder.finish())?;
         disk::no_panic(|| self.meta.insert(META_APPLIED, sealed))
     }

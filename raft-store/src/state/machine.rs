@@ -2,6 +2,7 @@
 //!
 //! Must not write to the disk, read a clock or use randomness: every member has to come to the same rows and replies.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,10 +14,13 @@ use openraft::storage::{EntryResponder, RaftStateMachine, Snapshot};
 use openraft::type_config::alias::SnapshotOf;
 
 use super::checkpoint::Checkpointer;
+use super::digest::RowsDigest;
+use super::level::row_key;
 use super::staged::encode_rows;
 use super::view::{View, ViewLevels, successor};
 use super::{Levels, SnapshotData, StateStore};
-use crate::machine::{StateMachine, Transaction};
+use crate::StorageError;
+use crate::machine::{Read, StateMachine, TableId, Transaction};
 use crate::types::{Entry, LogId, Payload, Reply, SnapshotMeta, StoredMembership, Types};
 
 /// Rows copied at a time from the snapshot of another store in this process.
@@ -36,7 +40,7 @@ impl Applier {
     /// Applies one entry and returns the reply.
     fn apply_entry(&self, entry: Entry) -> io::Result<Bytes> {
         let index = entry.log_id.index;
-        let levels = self.state.current_levels()?;
+        let (levels, mut digest) = self.state.current_levels()?;
         let mut reply = Bytes::new();
         if let Payload::Command(command) = &entry.payload {
             levels.active.note_command(command.0.len());
@@ -49,9 +53,11 @@ impl Applier {
                 Err(_) => return Err(self.refused(index, &"the state machine panicked")),
             };
             let floor = self.state.registry().oldest().map_or(index, |oldest| oldest.min(index));
-            levels.active.commit(index, floor, tables.into_writes());
+            let writes = tables.into_writes();
+            digest = changed(digest, &levels, &writes).map_err(|error| self.refused(index, &error))?;
+            levels.active.commit(index, floor, writes);
         }
-        self.state.advance(&entry)?;
+        self.state.advance(&entry, digest)?;
         Ok(reply)
     }
 
@@ -78,23 +84,37 @@ impl Applier {
     }
 }
 
+/// The digest after an entry's writes, which are not visible yet.
+fn changed(
+    mut digest: RowsDigest,
+    levels: &ViewLevels,
+    writes: &BTreeMap<(u8, Bytes), Option<Bytes>>,
+) -> Result<RowsDigest, StorageError> {
+    for ((table, key), new) in writes {
+        let old = levels.get(TableId(*table), key)?;
+        digest.replace(&row_key(*table, key), old.as_deref(), new.as_deref());
+    }
+    Ok(digest)
+}
+
 impl StateStore {
     /// The tables as the next entry sees them.
-    fn current_levels(&self) -> io::Result<ViewLevels> {
+    fn current_levels(&self) -> io::Result<(ViewLevels, RowsDigest)> {
         let guard = self.inner.levels.read();
         let levels = guard
             .as_ref()
             .ok_or_else(|| io::Error::other("the tables are closed"))?;
-        Ok(self.view_levels(levels, u64::MAX))
+        Ok((self.view_levels(levels, u64::MAX), levels.applied.digest))
     }
 
     /// Makes the entry's rows visible.
-    fn advance(&self, entry: &Entry) -> io::Result<()> {
+    fn advance(&self, entry: &Entry, digest: RowsDigest) -> io::Result<()> {
         let mut guard = self.inner.levels.write();
         let levels: &mut Levels = guard
             .as_mut()
             .ok_or_else(|| io::Error::other("the tables are closed"))?;
         levels.applied.log_id = Some(entry.log_id);
+        levels.applied.digest = digest;
         if let Payload::Membership(membership) = &entry.payload {
             levels.applied.membership = StoredMembership::new(Some(entry.log_id), membership.clone());
         }

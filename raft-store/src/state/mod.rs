@@ -5,6 +5,7 @@
 
 mod base;
 mod checkpoint;
+pub(crate) mod digest;
 mod level;
 mod machine;
 mod redo;
@@ -161,9 +162,8 @@ impl StateStore {
 
     /// Tells waiters what was applied while opening.
     pub(crate) fn announce_applied(&self) {
-        let applied = self.inner.levels.read().as_ref().map(|levels| levels.applied.seen());
-        if let Some(applied) = applied {
-            self.inner.seen.send_replace(applied);
+        if let Some(applied) = self.applied() {
+            self.inner.seen.send_replace(applied.seen());
         }
     }
 
@@ -177,6 +177,12 @@ impl StateStore {
                 levels.active.command_bytes.load(SeqCst),
             )
         })
+    }
+
+    /// Up to where entries are applied, with the digest of all rows as of then.
+    pub(crate) fn applied(&self) -> Option<Mark> {
+        let guard = self.inner.levels.read();
+        guard.as_ref().map(|levels| levels.applied.clone())
     }
 
     /// Where the tables on disk are.
@@ -235,7 +241,7 @@ impl StateStore {
 
     /// Makes a complete snapshot the tables of this member.
     fn switch_to(&self, mut staged: Box<Staged>) -> io::Result<()> {
-        let mark = staged::mark(staged.meta());
+        let mark = staged.mark();
         let Some(base) = staged.take_base() else {
             return Err(io::Error::other("the snapshot was used already"));
         };

@@ -27,8 +27,7 @@ pub(crate) fn write(disk: &Disk, folder: &Path, mark: &Mark, changes: &Changes) 
     let mut file = BufWriter::with_capacity(REDO_FRAME_BYTES_MAX, disk.create_file(&temporary)?);
     file.write_all(MAGIC)?;
     let mut head = Encoder::default();
-    head.log_id_option(mark.log_id.as_ref());
-    head.stored_membership(&mark.membership);
+    mark.encode(&mut head);
     head.u64(changes.len() as u64);
     write_frame(&mut file, head)?;
     let mut frame = Encoder::default();
@@ -68,10 +67,7 @@ fn decode(bytes: Bytes) -> Decoded<(Mark, Changes)> {
         return Err(DecodeError::Invalid("magic of the redo file"));
     }
     let mut head = read_frame(&mut file)?;
-    let mark = Mark {
-        log_id: head.log_id_option()?,
-        membership: head.stored_membership()?,
-    };
+    let mark = Mark::decode(&mut head)?;
     let expected = head.u64("number of rows")?;
     let mut changes = Changes::new();
     while !file.is_empty() {

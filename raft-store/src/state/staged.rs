@@ -9,6 +9,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::base::{Base, Mark};
+use super::digest::RowsDigest;
 use crate::codec::{Decoded, Decoder, Encoder};
 use crate::types::SnapshotMeta;
 
@@ -18,6 +19,7 @@ pub(crate) struct Staged {
     base: Option<Base>,
     meta: SnapshotMeta,
     rows: u64,
+    rows_digest: RowsDigest,
     digest: Sha256,
     bytes: u64,
 }
@@ -29,6 +31,7 @@ impl Staged {
             base: Some(base),
             meta,
             rows: 0,
+            rows_digest: RowsDigest::default(),
             digest: Sha256::new(),
             bytes: 0,
         }
@@ -53,6 +56,7 @@ impl Staged {
             .ok_or_else(|| io::Error::other("the snapshot is finished"))?;
         for (row, value) in &rows {
             base.write(row, Some(value))?;
+            self.rows_digest.add(row, value);
         }
         self.rows += rows.len() as u64;
         Ok(())
@@ -75,9 +79,18 @@ impl Staged {
             .base
             .as_ref()
             .ok_or_else(|| io::Error::other("the snapshot is finished"))?;
-        base.set_mark(&mark(&self.meta))?;
+        base.set_mark(&self.mark())?;
         base.flush()?;
         base.disk().sync_folder(base.folder())
+    }
+
+    /// Up to where the tables go, once they are complete.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            log_id: self.meta.last_log_id,
+            membership: self.meta.last_membership.clone(),
+            digest: self.rows_digest,
+        }
     }
 
     fn digest(&self) -> [u8; 32] {
@@ -95,13 +108,6 @@ impl Drop for Staged {
         if let Some(base) = &self.base {
             base.retire();
         }
-    }
-}
-
-pub(crate) fn mark(meta: &SnapshotMeta) -> Mark {
-    Mark {
-        log_id: meta.last_log_id,
-        membership: meta.last_membership.clone(),
     }
 }
 

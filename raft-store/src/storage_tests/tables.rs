@@ -8,6 +8,7 @@ use openraft::storage::RaftStateMachine;
 use proptest::prelude::*;
 
 use super::{Opened, TABLE, command, open};
+use crate::state::digest::RowsDigest;
 use crate::types::Entry;
 use crate::{Read, StorageError, View};
 
@@ -156,6 +157,11 @@ async fn run(steps: Vec<Step>) {
         }
         let view = opened.state.view();
         assert_eq!(all(&view), model);
+        let mut digest = RowsDigest::default();
+        for (key, value) in &model {
+            digest.add(&[&[TABLE.0], key.as_ref()].concat(), value);
+        }
+        assert_eq!(opened.state.applied().unwrap().digest, digest);
         let some: Vec<Bytes> = view
             .range(TABLE, b"k005", b"k020", 4)
             .unwrap()
