@@ -131,6 +131,19 @@ pub enum OpenError {
         /// What was found.
         why: String,
     },
+    /// The data folder of this node id was damaged and taken out of use: the id is not used again.
+    #[error(
+        "node id {node_id} must not be used again: its data folder was damaged and lies in {path}/{kept_in}; let this machine join as a new node",
+        path = path.display()
+    )]
+    Burned {
+        /// The data folder.
+        path: PathBuf,
+        /// The configured id.
+        node_id: u64,
+        /// Where the damaged content lies.
+        kept_in: String,
+    },
     /// The address for peers is taken or not ours.
     #[error("cannot listen for members on {address}: {source}; another process may use the port")]
     Listen {
@@ -148,6 +161,19 @@ impl OpenError {
     pub(crate) fn io(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { what, path, source }
+    }
+
+    /// A database that cannot be read: damage, unless the system said why.
+    pub(crate) fn unreadable(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        let path = path.into();
+        if source.raw_os_error().is_some() {
+            return Self::Io {
+                what: "cannot read",
+                path,
+                source,
+            };
+        }
+        Self::quarantine(path, source.to_string())
     }
 
     pub(crate) fn quarantine(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {

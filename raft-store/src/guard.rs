@@ -16,6 +16,7 @@ use crate::codec::{DecodeError, Decoded, Decoder, Encoder};
 use crate::disk::{Disk, DiskFile};
 use crate::identity::Identity;
 use crate::limits::GUARD_REFRESH_INTERVAL;
+use crate::tip::{self, Tip};
 use crate::types::{LogId, Vote};
 
 const FILE: &str = "guard";
@@ -38,6 +39,7 @@ pub(crate) struct Promises {
 pub(crate) struct Guard {
     disk: Disk,
     file: DiskFile,
+    tip: Tip,
     identity: Identity,
     boot_id: [u8; 16],
     state: Mutex<State>,
@@ -51,15 +53,39 @@ struct State {
     stale: bool,
 }
 
+/// What the file of a folder held when it was read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Found {
+    generation: u64,
+    pub(crate) promises: Promises,
+    /// Which boot of the machine it was written in.
+    pub(crate) boot_id: [u8; 16],
+}
+
+/// Reads the promises of a folder and changes nothing.
+pub(crate) fn peek(disk: &Disk, folder: &Path, identity: Identity) -> Result<Found, OpenError> {
+    let path = folder.join(FILE);
+    let bytes = disk.read_file(&path).map_err(OpenError::io("cannot read", &path))?;
+    let mut found = choose(&bytes.unwrap_or_default(), disk, folder, identity)?;
+    let tip = tip::peek(disk, folder, identity).map_err(OpenError::io("cannot read", folder.join("tip")))?;
+    let above = |tip: &LogId| found.promises.log.is_none_or(|log| tip.index > log.index);
+    if tip.as_ref().is_some_and(above) {
+        found.promises.log = tip;
+    }
+    Ok(found)
+}
+
 impl Guard {
     /// Opens the file of the folder, or starts it for a new one, and tells what it holds.
     pub(crate) fn open(disk: &Disk, folder: &Path, identity: Identity) -> Result<(Self, Promises), OpenError> {
         let path = folder.join(FILE);
+        let Found {
+            generation, promises, ..
+        } = peek(disk, folder, identity)?;
         let file = disk
             .open_synced_file(&path)
             .map_err(OpenError::io("cannot open", &path))?;
-        let has_log = disk.exists(&folder.join("log"));
-        let (generation, promises) = read(&file, has_log, folder, identity)?;
+        let tip = Tip::open(disk, folder, identity).map_err(OpenError::io("cannot open", folder.join("tip")))?;
         let state = State {
             promises: promises.clone(),
             generation,
@@ -69,6 +95,7 @@ impl Guard {
         let guard = Self {
             disk: disk.clone(),
             file,
+            tip,
             identity,
             boot_id: boot_id(),
             state: Mutex::new(state),
@@ -79,6 +106,22 @@ impl Guard {
             .and_then(|()| disk.sync_folder(folder))
             .map_err(OpenError::io("cannot write", &path))?;
         Ok((guard, promises))
+    }
+
+    /// The data folder that these promises belong to.
+    pub(crate) fn owner(&self) -> [u8; 16] {
+        self.identity.incarnation
+    }
+
+    /// The log is about to be cut behind `after`: nothing above it is promised any more. Returns when that is on disk.
+    pub(crate) fn lower_log(&self, after: Option<LogId>) -> io::Result<()> {
+        self.update(|promises| {
+            let above = |log: &LogId| after.is_none_or(|after| log.index > after.index);
+            if promises.log.as_ref().is_some_and(above) {
+                promises.log = after;
+            }
+        })?;
+        self.tip.lower(after)
     }
 
     /// Changes the promises and returns when they are on disk.
@@ -92,6 +135,7 @@ impl Guard {
     pub(crate) fn log_flushed(&self, last: Option<LogId>) -> io::Result<()> {
         let mut state = self.state.lock();
         if state.promises.log != last {
+            self.tip.raise(last)?;
             state.promises.log = last;
             state.stale = true;
         }
@@ -148,35 +192,31 @@ impl Guard {
 /// The newer of the two slots that are whole. A torn write spoils one of them at most.
 ///
 /// Without a log beside it, a missing promise only means that the folder is new.
-fn read(file: &DiskFile, has_log: bool, folder: &Path, identity: Identity) -> Result<(u64, Promises), OpenError> {
-    let slots = [read_slot(file, 0, identity), read_slot(file, 1, identity)];
-    let newest = slots.into_iter().flatten().max_by_key(|(generation, _)| *generation);
-    match (newest, has_log) {
+fn choose(bytes: &[u8], disk: &Disk, folder: &Path, identity: Identity) -> Result<Found, OpenError> {
+    let slots = bytes.chunks_exact(SLOT_BYTES);
+    let whole = slots.filter_map(|slot| decode_slot(Bytes::copy_from_slice(slot), identity).ok());
+    let newest = whole.max_by_key(|found| found.generation);
+    match (newest, disk.exists(&folder.join("log"))) {
         (Some(found), true) => Ok(found),
-        (Some((generation, promises)), false) => {
+        (Some(found), false) => {
+            let promises = &found.promises;
             if promises.vote.is_some() || promises.log.is_some() || promises.checkpoint > 0 {
                 return Err(OpenError::quarantine(
                     folder,
                     "its log is missing, although this node has voted or stored entries",
                 ));
             }
-            Ok((generation, promises))
+            Ok(found)
         }
         (None, true) => Err(OpenError::quarantine(
             folder,
             "its guard file is missing, damaged or of another node",
         )),
-        (None, false) => Ok((0, Promises::default())),
+        (None, false) => Ok(Found::default()),
     }
 }
 
-fn read_slot(file: &DiskFile, slot: u64, identity: Identity) -> Option<(u64, Promises)> {
-    let mut bytes = vec![0; SLOT_BYTES];
-    file.read_exact_at(&mut bytes, slot * SLOT_BYTES as u64).ok()?;
-    decode_slot(Bytes::from(bytes), identity).ok()
-}
-
-fn decode_slot(bytes: Bytes, identity: Identity) -> Decoded<(u64, Promises)> {
+fn decode_slot(bytes: Bytes, identity: Identity) -> Decoded<Found> {
     let mut slot = Decoder::new(bytes);
     if slot.u32("magic")? != MAGIC {
         return Err(DecodeError::Invalid("magic"));
@@ -194,21 +234,22 @@ fn decode_slot(bytes: Bytes, identity: Identity) -> Decoded<(u64, Promises)> {
     let vote = body.option("vote", Decoder::vote)?;
     let log = body.log_id_option()?;
     let checkpoint = body.u64("checkpoint")?;
-    let _boot_id = body.fixed::<16>("boot id")?;
+    let boot_id = body.fixed::<16>("boot id")?;
     let clean = body.bool("clean")?;
-    Ok((
+    Ok(Found {
         generation,
-        Promises {
+        promises: Promises {
             vote,
             log,
             checkpoint,
             clean,
         },
-    ))
+        boot_id,
+    })
 }
 
 /// Identity of this boot of the machine; a change tells that the kernel, not only the process, went down.
-fn boot_id() -> [u8; 16] {
+pub(crate) fn boot_id() -> [u8; 16] {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
     u128::from_str_radix(&digits, 16).unwrap_or(0).to_be_bytes()

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 use crate::disk::Disk;
-use crate::{OpenError, entropy};
+use crate::{OpenError, entropy, quarantine};
 
 const FILE: &str = "identity";
 const FIRST_LINE: &str = "tfauth data folder, format 1";
@@ -23,15 +23,11 @@ pub(crate) struct Identity {
 impl Identity {
     /// Reads the identity of the folder, or gives a new folder one.
     pub(crate) fn claim(disk: &Disk, folder: &Path, cluster_id: [u8; 16], node_id: u64) -> Result<Self, OpenError> {
-        let path = folder.join(FILE);
-        let found = disk.read_file(&path).map_err(OpenError::io("cannot read", &path))?;
-        let Some(bytes) = found else {
+        quarantine::refuse_marked(disk, folder)?;
+        let Some(identity) = Self::find(disk, folder)? else {
+            refuse_burned(disk, folder, node_id)?;
             return Self::create(disk, folder, cluster_id, node_id);
         };
-        let identity = std::str::from_utf8(&bytes)
-            .ok()
-            .and_then(Self::parse)
-            .ok_or_else(|| OpenError::quarantine(folder, format!("{} is damaged", path.display())))?;
         if identity.cluster_id != cluster_id {
             return Err(OpenError::WrongCluster {
                 path: folder.to_path_buf(),
@@ -49,7 +45,16 @@ impl Identity {
         Ok(identity)
     }
 
-    fn create(disk: &Disk, folder: &Path, cluster_id: [u8; 16], node_id: u64) -> Result<Self, OpenError> {
+    /// Reads the identity of the folder; a folder without one must be empty.
+    pub(crate) fn find(disk: &Disk, folder: &Path) -> Result<Option<Self>, OpenError> {
+        let path = folder.join(FILE);
+        let found = disk.read_file(&path).map_err(OpenError::io("cannot read", &path))?;
+        if let Some(bytes) = found {
+            let identity = std::str::from_utf8(&bytes).ok().and_then(Self::parse);
+            return identity
+                .map(Some)
+                .ok_or_else(|| OpenError::quarantine(folder, format!("{} is damaged", path.display())));
+        }
         for data in ["log", "state", "guard"] {
             if disk.exists(&folder.join(data)) {
                 return Err(OpenError::quarantine(
@@ -58,6 +63,10 @@ impl Identity {
                 ));
             }
         }
+        Ok(None)
+    }
+
+    fn create(disk: &Disk, folder: &Path, cluster_id: [u8; 16], node_id: u64) -> Result<Self, OpenError> {
         let identity = Self {
             cluster_id,
             node_id,
@@ -92,6 +101,22 @@ impl Identity {
             incarnation: unhex(lines.next()?.strip_prefix("incarnation ")?)?,
         };
         (identity.text() == text).then_some(identity)
+    }
+}
+
+/// A configured id whose data folder was taken out of use here must not come back with an empty one.
+fn refuse_burned(disk: &Disk, folder: &Path, node_id: u64) -> Result<(), OpenError> {
+    let burned = quarantine::burned_on(disk, folder)?;
+    match burned
+        .into_iter()
+        .find(|burned| burned.node_id.is_none_or(|id| id == node_id))
+    {
+        None => Ok(()),
+        Some(burned) => Err(OpenError::Burned {
+            path: folder.to_path_buf(),
+            node_id,
+            kept_in: burned.kept_in,
+        }),
     }
 }
 

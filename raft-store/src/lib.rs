@@ -18,9 +18,11 @@ mod limits;
 mod log_store;
 mod machine;
 mod metrics;
+mod note;
 mod open;
 mod peer;
 mod propose;
+pub mod quarantine;
 mod read;
 mod record;
 mod shutdown;
@@ -29,7 +31,9 @@ mod status;
 #[cfg(test)]
 mod storage_tests;
 mod store;
+mod tip;
 mod types;
+pub mod verify;
 mod watchers;
 
 pub use config::{Config, Limits, Member, PeerTls, Timing};

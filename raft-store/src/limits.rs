@@ -100,6 +100,18 @@ pub(crate) const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(60);
 /// How often the guard file is refreshed with the position of the log.
 pub(crate) const GUARD_REFRESH_INTERVAL: Duration = Duration::from_millis(100);
 
+/// Cache of each database while a folder is checked: everything is read once.
+pub(crate) const VERIFY_CACHE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Age from which a full check of the data folder is due again at the next start.
+pub(crate) const VERIFY_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How long a check waits for a process that is just ending to leave the folder.
+pub(crate) const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// What a disk must still take before a data folder is opened.
+pub(crate) const ROOM_BYTES_MIN: usize = 4 * 1024 * 1024;
+
 /// Pause between two tries of a proposal or a read when no change of leader was seen.
 pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(20);
 

@@ -22,7 +22,7 @@ use crate::read::Barriers;
 use crate::state::{Applier, StateStore};
 use crate::status::{Contact, Whoami};
 use crate::store::Inner;
-use crate::{Config, OpenError, Raft, StateMachine, Status, Store, Timing, bootstrap, fsync, watchers};
+use crate::{Config, OpenError, Raft, StateMachine, Status, Store, Timing, bootstrap, fsync, verify, watchers};
 
 pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Result<Store, OpenError> {
     config.check()?;
@@ -84,6 +84,8 @@ impl Data {
                 counters.clone(),
                 fault.clone(),
             )?;
+            let tables = state.applied().map_or(0, |mark| mark.seen());
+            verify::check_meeting(&folder, log.purged(), tables)?;
             Ok(Self {
                 log,
                 state,
@@ -168,6 +170,7 @@ impl Parts {
             counters: running.counters,
             fault: running.fault,
             tasks: tokio::sync::Mutex::new(tasks),
+            data_dir: running.config.data_dir,
             lock: parking_lot::Mutex::new(Some(lock)),
         };
         Ok(Store { inner: Arc::new(inner) })

@@ -34,6 +34,12 @@ pub(crate) async fn shutdown(store: &Inner, within: Duration) -> Result<(), Faul
     if let Err(error) = tokio::task::spawn_blocking(move || state.close()).await {
         tracing::warn!(%error, "the tables did not close in order");
     }
+    if closed.is_ok() && store.fault.get().is_none() {
+        // Only saves reading everything at the next start.
+        if let Err(error) = crate::verify::write_manifest(&crate::disk::Disk::Real, &store.data_dir) {
+            tracing::warn!(%error, "the next start will read the whole data folder");
+        }
+    }
     store.lock.lock().take();
     if let Err(error) = closed {
         store.fault.storage(&error);

@@ -60,6 +60,7 @@ pub(crate) struct Inner {
     pub(crate) counters: Arc<Counters>,
     pub(crate) fault: FaultCell,
     pub(crate) tasks: tokio::sync::Mutex<JoinSet<()>>,
+    pub(crate) data_dir: std::path::PathBuf,
     /// Held until the store is closed.
     pub(crate) lock: parking_lot::Mutex<Option<crate::disk::FolderLock>>,
 }

@@ -16,12 +16,6 @@ pub(crate) enum DiskFile {
 }
 
 impl DiskFile {
-    pub(crate) fn read_exact_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<()> {
-        match self {
-            Self::Real(file) => file.read_exact_at(bytes, offset),
-        }
-    }
-
     pub(crate) fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         match self {
             Self::Real(file) => file.write_all_at(bytes, offset),
@@ -62,6 +56,15 @@ pub(super) fn open_synced(path: &Path) -> io::Result<File> {
         .create(true)
         .truncate(false)
         .custom_flags(libc::O_DSYNC)
+        .open(path)
+}
+
+pub(super) fn open_unsynced(path: &Path) -> io::Result<File> {
+    File::options()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
         .open(path)
 }
 

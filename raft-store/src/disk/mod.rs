@@ -88,6 +88,13 @@ impl Disk {
         }
     }
 
+    /// A file, new or not, whose writes are durable after [`DiskFile::sync`].
+    pub(crate) fn open_file(&self, path: &Path) -> io::Result<DiskFile> {
+        match self {
+            Self::Real => files::open_unsynced(path).map(DiskFile::Real),
+        }
+    }
+
     /// Gives a file another name, which is durable after [`Disk::sync_folder`].
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         match self {

@@ -33,6 +33,17 @@ pub(crate) struct Loaded {
     pub(crate) entries: Vec<Entry>,
 }
 
+impl Loaded {
+    /// The last entry, or the last one that was purged.
+    pub(crate) fn last(&self) -> Option<LogId> {
+        self.entries.last().map(|entry| entry.log_id).or(self.purged)
+    }
+
+    pub(super) fn is_new(&self) -> bool {
+        self.vote.is_none() && self.last().is_none()
+    }
+}
+
 /// Where one frame lies: `parts` records from key `(first, 0)` on.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
@@ -60,9 +71,9 @@ impl Frames {
     /// Opens the database and reads everything in it, checking every frame.
     pub(crate) fn open(disk: &Disk, folder: &Path, cache_bytes: u64) -> Result<(Self, Loaded), OpenError> {
         let db = disk.open_database(folder, cache_bytes)?;
-        let failed = |error: io::Error| OpenError::quarantine(folder, error.to_string());
-        let log = db.open_tree("log").map_err(failed)?;
-        let meta = db.open_tree("meta").map_err(failed)?;
+        let tree = |name: &str| disk::no_panic(|| db.open_tree(name));
+        let failed = |error: io::Error| OpenError::unreadable(folder, error);
+        let (log, meta) = (tree("log").map_err(failed)?, tree("meta").map_err(failed)?);
         let mut frames = Self {
             db,
             log,
@@ -148,7 +159,11 @@ impl Frames {
         Ok(())
     }
 
-    fn read_meta<T>(&self, name: &[u8], decode: impl FnOnce(&mut Decoder) -> Decoded<T>) -> Result<Option<T>, String> {
+    pub(super) fn read_meta<T>(
+        &self,
+        name: &[u8],
+        decode: impl FnOnce(&mut Decoder) -> Decoded<T>,
+    ) -> Result<Option<T>, String> {
         let label = String::from_utf8_lossy(name);
         let Some(value) = self.meta.get(name).map_err(|error| error.to_string())? else {
             return Ok(None);
@@ -159,7 +174,7 @@ impl Frames {
             .map_err(|error| format!("the record of {label}: {error}"))
     }
 
-    fn write_meta(&self, name: &[u8], encode: impl FnOnce(&mut Encoder)) -> io::Result<()> {
+    pub(super) fn write_meta(&self, name: &[u8], encode: impl FnOnce(&mut Encoder)) -> io::Result<()> {
         let mut encoder = Encoder::default();
         encode(&mut encoder);
         self.meta.insert(name, record::seal(name, 0, &encoder.finish())?)

@@ -2,8 +2,10 @@
 //!
 //! Must not answer for an entry before the disk has it; must not let readers touch the disk.
 
+mod check;
 mod frames;
 mod memory;
+mod owner;
 mod packing;
 mod writer;
 
@@ -20,7 +22,8 @@ use openraft::{LogState, OptionalSend, RaftLogReader};
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
-use self::frames::{Frames, Loaded};
+pub(crate) use self::check::{LogFound, audit};
+use self::frames::Frames;
 use self::memory::LogMemory;
 use self::writer::{Op, Writer};
 use crate::OpenError;
@@ -61,7 +64,8 @@ impl LogStore {
         fault: FaultCell,
     ) -> Result<Self, OpenError> {
         let (frames, loaded) = Frames::open(disk, &folder.join("log"), cache_bytes)?;
-        check_promises(folder, &loaded, promises)?;
+        check::check(folder, &loaded, promises)?;
+        frames.claim(folder, guard.owner(), &loaded)?;
         let mut memory = LogMemory::default();
         (memory.vote, memory.committed, memory.purged) = (loaded.vote, loaded.committed, loaded.purged);
         memory
@@ -80,50 +84,16 @@ impl LogStore {
         self.queue.clone()
     }
 
+    /// Number of entries, from the start of the log, that were purged.
+    pub(crate) fn purged(&self) -> u64 {
+        self.memory.read().purged.map_or(0, |id| id.index + 1)
+    }
+
     pub(crate) fn reader(&self) -> LogReader {
         LogReader {
             memory: self.memory.clone(),
         }
     }
-}
-
-/// The log on disk must hold at least what the guard file says it does.
-fn check_promises(folder: &Path, loaded: &Loaded, promises: &Promises) -> Result<(), OpenError> {
-    if let Some(promised) = &promises.vote {
-        let kept = loaded.vote.as_ref().map(vote_order);
-        if kept < Some(vote_order(promised)) {
-            return Err(OpenError::quarantine(
-                folder,
-                format!("it has forgotten the vote {promised}"),
-            ));
-        }
-    }
-    let Some(promised) = promises.log else {
-        return Ok(());
-    };
-    let last = loaded.entries.last().map(|entry| entry.log_id).or(loaded.purged);
-    if last.is_none_or(|last| last.index < promised.index) {
-        let found = last.map_or("nothing".to_owned(), |last| last.to_string());
-        return Err(OpenError::quarantine(
-            folder,
-            format!("its log ends at {found}, but entry {promised} was on disk"),
-        ));
-    }
-    let same_place = loaded.entries.iter().find(|entry| entry.log_id.index == promised.index);
-    match same_place {
-        Some(entry) if entry.log_id != promised => Err(OpenError::quarantine(
-            folder,
-            format!(
-                "entry {} is {}, but {promised} was on disk",
-                promised.index, entry.log_id
-            ),
-        )),
-        Some(_) | None => Ok(()),
-    }
-}
-
-fn vote_order(vote: &Vote) -> (u64, u64, bool) {
-    (vote.leader.term, vote.leader.node_id, vote.committed)
 }
 
 impl LogQueue {

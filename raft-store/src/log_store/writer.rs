@@ -202,7 +202,8 @@ impl Writer {
                 group.answers.push(Answer::Waiter(done));
                 group.needs_flush = true;
                 self.last = after;
-                self.lower_guard(after)?;
+                // The guard must never promise more than the log holds.
+                self.guard.lower_log(after)?;
                 disk::no_panic(|| self.frames.truncate(after.map(|id| id.index)))
             }
             Op::Purge { upto } => {
@@ -220,16 +221,6 @@ impl Writer {
                 Ok(())
             }
         }
-    }
-
-    /// The guard must never promise more than the log holds, so it is lowered before the log is cut.
-    fn lower_guard(&self, after: Option<LogId>) -> io::Result<()> {
-        self.guard.update(|promises| {
-            let above = |log: &LogId| after.is_none_or(|after| log.index > after.index);
-            if promises.log.as_ref().is_some_and(above) {
-                promises.log = after;
-            }
-        })
     }
 
     fn finish(&mut self, group: &Group) -> io::Result<()> {

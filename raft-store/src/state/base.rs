@@ -21,6 +21,7 @@ use crate::{OpenError, StorageError, record};
 const FLAG_WHOLE: u8 = 0;
 const FLAG_PARTS: u8 = 1;
 const META_APPLIED: &[u8] = b"applied";
+const META_OWNER: &[u8] = b"owner";
 
 /// Up to where entries are contained in tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,10 +67,9 @@ impl Base {
     pub(crate) fn open(disk: &Disk, folder: &Path, cache_bytes: u64) -> Result<Self, OpenError> {
         let path = folder.join("base");
         let db = disk.open_database(&path, cache_bytes)?;
-        let failed = |error: io::Error| OpenError::quarantine(&path, error.to_string());
-        let rows = db.open_tree("rows").map_err(failed)?;
-        let parts = db.open_tree("parts").map_err(failed)?;
-        let meta = db.open_tree("meta").map_err(failed)?;
+        let failed = |error: io::Error| OpenError::unreadable(&path, error);
+        let tree = |name: &str| disk::no_panic(|| db.open_tree(name)).map_err(failed);
+        let (rows, parts, meta) = (tree("rows")?, tree("parts")?, tree("meta")?);
         Ok(Self {
             disk: disk.clone(),
             db: Some(db),
@@ -92,6 +92,53 @@ impl Base {
 
     pub(crate) fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Makes new tables those of a data folder; tables of another one are refused.
+    pub(crate) fn claim(&self, owner: [u8; 16]) -> Result<(), OpenError> {
+        if self.owner()?.is_none() && self.is_new()? {
+            let sealed = record::seal(META_OWNER, 0, &owner).map_err(OpenError::io("cannot mark", &self.folder))?;
+            let marked = disk::no_panic(|| self.meta.insert(META_OWNER, sealed));
+            return marked.map_err(OpenError::io("cannot mark", &self.folder));
+        }
+        self.check_owner(owner)
+    }
+
+    /// Tables that hold anything must be those of this data folder.
+    pub(crate) fn check_owner(&self, owner: [u8; 16]) -> Result<(), OpenError> {
+        match self.owner()? {
+            Some(found) if found == owner => Ok(()),
+            None if self.is_new()? => Ok(()),
+            Some(_) | None => Err(OpenError::quarantine(
+                &self.folder,
+                "its tables are those of another data folder",
+            )),
+        }
+    }
+
+    fn owner(&self) -> Result<Option<[u8; 16]>, OpenError> {
+        let found =
+            disk::no_panic(|| self.meta.get(META_OWNER)).map_err(|error| OpenError::unreadable(&self.folder, error))?;
+        let Some(value) = found else {
+            return Ok(None);
+        };
+        let owner = record::open(META_OWNER, &value).map(|(_, payload)| payload.try_into());
+        match owner {
+            Ok(Ok(owner)) => Ok(Some(owner)),
+            Ok(Err(_)) | Err(_) => Err(OpenError::quarantine(
+                &self.folder,
+                "the record of its owner is damaged",
+            )),
+        }
+    }
+
+    fn is_new(&self) -> Result<bool, OpenError> {
+        let mark = self
+            .mark()
+            .map_err(|error| OpenError::quarantine(&self.folder, error.to_string()))?;
+        let first = disk::no_panic(|| self.rows.iter().next().transpose())
+            .map_err(|error| OpenError::unreadable(&self.folder, error))?;
+        Ok(mark == Mark::default() && first.is_none())
     }
 
     /// Up to where these tables go.

@@ -3,8 +3,10 @@
 //! Applying an entry never writes to the disk; the log holds it already. Must not lose track of which entry the tables
 //! on disk correspond to: their mark is written with them.
 
+pub(crate) mod audit;
 mod base;
 mod checkpoint;
+mod current;
 pub(crate) mod digest;
 mod level;
 mod machine;
@@ -87,16 +89,20 @@ impl StateStore {
         let folder = data_dir.join("state");
         disk.create_folder(&folder)
             .map_err(OpenError::io("cannot create", &folder))?;
-        let (number, base) = open_current(disk, &folder, cache_bytes)?;
-        let damaged = |error: &dyn std::fmt::Display| OpenError::quarantine(data_dir, error.to_string());
-        let mark = base.mark().map_err(|error| damaged(&error))?;
-        if mark.seen() < promises.checkpoint {
-            return Err(damaged(&format!(
-                "its tables go to entry {}, but a checkpoint of {} entries was on disk",
-                mark.seen(),
-                promises.checkpoint
-            )));
+        let found = current::find(disk, &folder, promises)?;
+        let number = found.number;
+        let base = Base::open(disk, &folder.join(number.to_string()), cache_bytes)?;
+        base.claim(guard.owner())?;
+        finish_checkpoint(&base)?;
+        let mark = base
+            .mark()
+            .map_err(|error| OpenError::quarantine(data_dir, error.to_string()))?;
+        check_checkpoint(data_dir, &mark, promises)?;
+        if !found.written {
+            current::write(disk, &folder, number)
+                .map_err(OpenError::io("cannot write the file CURRENT in", &folder))?;
         }
+        remove_other_tables(disk, &folder, number)?;
         tracing::info!(seen = mark.seen(), "tables opened");
         let seen = watch::Sender::new(mark.seen());
         let levels = Levels {
@@ -204,6 +210,7 @@ impl StateStore {
         let number = self.inner.next_number.fetch_add(1, SeqCst);
         let folder = self.inner.folder.join(number.to_string());
         let base = Base::open(&self.inner.disk, &folder, self.inner.cache_bytes)?;
+        base.claim(self.guard().owner())?;
         Ok(Staged::new(number, base, meta))
     }
 
@@ -247,10 +254,7 @@ impl StateStore {
         };
         let disk = &self.inner.disk;
         disk.sync_folder(&self.inner.folder)?;
-        disk.replace_file(
-            &self.inner.folder.join("CURRENT"),
-            format!("{}\n", staged.number).as_bytes(),
-        )?;
+        current::write(disk, &self.inner.folder, staged.number)?;
         let seen = mark.seen();
         let fresh = Levels {
             active: Arc::default(),
@@ -303,39 +307,32 @@ impl StateStore {
     }
 }
 
-/// Opens the live tables and removes what interrupted snapshots left.
-fn open_current(disk: &Disk, folder: &Path, cache_bytes: u64) -> Result<(u64, Base), OpenError> {
-    let pointer = folder.join("CURRENT");
-    let text = disk
-        .read_file(&pointer)
-        .map_err(OpenError::io("cannot read", &pointer))?;
-    let number = match &text {
-        None => 1,
-        Some(bytes) => std::str::from_utf8(bytes)
-            .ok()
-            .and_then(|text| text.trim_end().parse().ok())
-            .ok_or_else(|| OpenError::quarantine(folder, "the file CURRENT is damaged"))?,
-    };
-    let live = number.to_string();
-    for name in disk.names(folder).map_err(OpenError::io("cannot read", folder))? {
-        if name != live && name.parse::<u64>().is_ok() {
-            let path = folder.join(name);
+/// The tables on disk must hold at least what the guard file says they do.
+fn check_checkpoint(data_dir: &Path, mark: &Mark, promises: &Promises) -> Result<(), OpenError> {
+    if mark.seen() >= promises.checkpoint {
+        return Ok(());
+    }
+    Err(OpenError::quarantine(
+        data_dir,
+        format!(
+            "its tables go to entry {}, but a checkpoint of {} entries was on disk",
+            mark.seen(),
+            promises.checkpoint
+        ),
+    ))
+}
+
+/// Removes what interrupted snapshots left, once the live tables are known to be good.
+fn remove_other_tables(disk: &Disk, folder: &Path, live: u64) -> Result<(), OpenError> {
+    for number in current::numbered(disk, folder)? {
+        if number != live {
+            let path = folder.join(number.to_string());
             tracing::info!(folder = %path.display(), "removing tables that were never completed or are replaced");
             disk.remove_folder(&path)
                 .map_err(OpenError::io("cannot remove", &path))?;
         }
     }
-    let path = folder.join(&live);
-    if text.is_some() && !disk.exists(&path) {
-        return Err(OpenError::quarantine(folder, format!("its tables {live} are missing")));
-    }
-    let base = Base::open(disk, &path, cache_bytes)?;
-    finish_checkpoint(&base)?;
-    if text.is_none() {
-        disk.replace_file(&pointer, b"1\n")
-            .map_err(OpenError::io("cannot write", &pointer))?;
-    }
-    Ok((number, base))
+    Ok(())
 }
 
 fn finish_checkpoint(base: &Base) -> Result<(), OpenError> {
