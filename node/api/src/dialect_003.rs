@@ -1,6 +1,11 @@
 //! The TOTP and RS256 dialect, `/api/v1`: literal paths, fields and messages.
 
+use crate::operation::{Access, Answer, Operation};
+use crate::v1::{CODE, EMAIL, IDENTIFIER, PASSWORD, USERNAME};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+const GROUP: &str = "Dialect: TOTP";
 
 /// `POST`: create an account.
 pub const USER: &str = "/api/v1/user";
@@ -20,21 +25,95 @@ pub const LEGACY_ACCESS_COOKIE: &str = "access_token";
 /// Cookie of the refresh token where legacy names are switched on.
 pub const LEGACY_REFRESH_COOKIE: &str = "refresh_token";
 
-/// Body of [`USER`].
-#[derive(Deserialize)]
-pub struct CreateUser {
-    /// Name to log in with.
-    pub username: String,
-    /// Mail address.
-    pub email: String,
-    /// Password.
-    pub password1: String,
-    /// The same password again.
-    pub password2: String,
+/// [`USER`].
+pub const CREATE_USER: Operation = Operation::post(USER, "dialect_003_create_user", GROUP, "Make an account.")
+    .body::<CreateUser>()
+    .answers(&[Answer::json::<CreatedUser>(201, "The account exists.")])
+    .refuses(&[403, 409]);
+/// [`USER_BY_NAME`].
+pub const PUBLIC_USER: Operation = Operation::get(
+    USER_BY_NAME,
+    "dialect_003_public_user",
+    GROUP,
+    "What anyone may see of an account; where profiles are not public, what the bearer of a session may.",
+)
+.answers(&[Answer::json::<PublicUser>(200, "The account.")]);
+/// [`QRCODE`].
+pub const ENROL: Operation = Operation::post(
+    QRCODE,
+    "dialect_003_enrol",
+    GROUP,
+    "Begin to bind an authenticator app, while none is bound.",
+)
+.body::<QrCode>()
+.answers(&[Answer::media(
+    201,
+    "The QR code, in the form that `Accept` prefers.",
+    &["image/png", "image/svg+xml", "application/json"],
+)])
+.refuses(&[401, 403]);
+/// [`LOGIN`].
+pub const LOG_IN: Operation = Operation::post(
+    LOGIN,
+    "log_in",
+    GROUP,
+    "Log in with password and code at once. The first code of a pending app confirms it.",
+)
+.body::<Login>()
+.answers(&[Answer::json::<Tokens>(200, "Tokens, in body and cookies.")])
+.refuses(&[401, 403]);
+/// [`USER_INFO`].
+pub const OWN_USER: Operation = Operation::get(
+    USER_INFO,
+    "dialect_003_user_info",
+    GROUP,
+    "The account of the access token.",
+)
+.access(Access::Session)
+.answers(&[Answer::json::<UserInfo>(200, "The account.")]);
+/// [`REFRESH`].
+pub const REFRESH_TOKENS: Operation = Operation::post(
+    REFRESH,
+    "dialect_003_refresh",
+    GROUP,
+    "The next pair of tokens, for a refresh token in the header or the cookie.",
+)
+.answers(&[Answer::json::<Tokens>(200, "Tokens, in body and cookies.")])
+.refuses(&[401]);
+
+bodies! {
+    /// Body of [`USER`].
+    lenient CreateUser as "Dialect003CreateUser" {
+        /// Name to log in with.
+        username: String = USERNAME,
+        /// Mail address.
+        email: String = EMAIL,
+        /// Password.
+        password1: String = PASSWORD,
+        /// The same password again.
+        password2: String = PASSWORD,
+    }
+    /// Body of [`QRCODE`].
+    lenient QrCode as "Dialect003QrCode" {
+        /// Name to log in with.
+        username: String = IDENTIFIER,
+        /// Password.
+        password: String = PASSWORD,
+    }
+    /// Body of [`LOGIN`].
+    lenient Login as "Dialect003Login" {
+        /// Name to log in with.
+        username: String = IDENTIFIER,
+        /// Password.
+        password: String = PASSWORD,
+        /// Digits that the authenticator app shows.
+        security_code: String = CODE,
+    }
 }
 
 /// Answer of [`USER`], status 201.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Dialect003CreatedUser)]
 pub struct CreatedUser {
     /// RFC 3339 with microseconds, UTC.
     pub created_at: String,
@@ -48,17 +127,9 @@ pub struct CreatedUser {
     pub uuid: String,
 }
 
-/// Body of [`QRCODE`].
-#[derive(Deserialize)]
-pub struct QrCode {
-    /// Name to log in with.
-    pub username: String,
-    /// Password.
-    pub password: String,
-}
-
 /// Answer of [`QRCODE`] to a client that accepts JSON only.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = Dialect003QrCodeJson)]
 pub struct QrCodeJson {
     /// `otpauth://totp/...` as authenticator apps read it.
     pub otpauth_uri: String,
@@ -67,7 +138,8 @@ pub struct QrCodeJson {
 }
 
 /// Answer of [`USER_BY_NAME`].
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Dialect003PublicUser)]
 pub struct PublicUser {
     /// RFC 3339 with microseconds, UTC.
     pub created_at: String,
@@ -79,19 +151,9 @@ pub struct PublicUser {
     pub is_active: bool,
 }
 
-/// Body of [`LOGIN`].
-#[derive(Deserialize)]
-pub struct Login {
-    /// Name to log in with.
-    pub username: String,
-    /// Password.
-    pub password: String,
-    /// Digits that the authenticator app shows.
-    pub security_code: String,
-}
-
 /// Answer of [`LOGIN`], and of [`REFRESH`] (which adds the rotated refresh token to the dialect's two fields).
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(as = Dialect003Tokens)]
 pub struct Tokens {
     /// RS256 access token.
     pub access_token: String,
@@ -102,7 +164,8 @@ pub struct Tokens {
 }
 
 /// Answer of [`USER_INFO`].
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Dialect003UserInfo)]
 pub struct UserInfo {
     /// RFC 3339 with microseconds, UTC.
     pub created_at: String,
@@ -119,7 +182,8 @@ pub struct UserInfo {
 }
 
 /// Every error of the dialect.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Dialect003ErrorBody)]
 pub struct ErrorBody {
     /// What was wrong, in a sentence.
     pub detail: String,

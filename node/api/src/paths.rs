@@ -8,3 +8,7 @@ pub const INTERNAL_PREFIX: &str = "/internal";
 pub const METRICS: &str = "/metrics";
 /// The public keys that verify access tokens.
 pub const JWKS: &str = "/.well-known/jwks.json";
+/// The OpenAPI document.
+pub const OPENAPI: &str = "/openapi.json";
+/// The same as a page.
+pub const DOCS: &str = "/docs";

@@ -7,9 +7,9 @@
 //! node accepts a form that any other node made.
 
 use super::context::RequestContext;
+use super::cookies;
 use super::handlers::pages::status_page;
 use super::routes::AppState;
-use super::{cookies, respond::Refusal};
 use crate::secrets::KeyRing;
 use crate::{clock, entropy};
 use auth_api::limits::BODY_BYTES_MAX;
@@ -96,10 +96,7 @@ impl FromRequest<AppState> for VerifiedForm {
         let Ok(ctx) = RequestContext::from_request_parts(&mut parts, app).await;
         let action = parts.uri.path().trim_end_matches('/').to_owned();
         // The address of a form is also the address of its page; only a known route gets here.
-        let refused = |status: StatusCode| {
-            let page = status_page(status, Some(page_of(&action)), Some(&ctx.request_id));
-            Refusal::new(status, "").dress(page)
-        };
+        let refused = |status: StatusCode| status_page(status, Some(page_of(&action)), Some(&ctx.request_id));
         if !is_from_here(&parts.headers, &app.config.public_origins) {
             return Err(refused(StatusCode::FORBIDDEN));
         }

@@ -4,6 +4,8 @@
 use super::browser;
 use super::context::RequestContext;
 use super::ops::json;
+use super::refusal::Refusal;
+use super::respond::{self, Refused};
 use super::security_headers;
 use super::server::Answer;
 use super::status::Health;
@@ -11,14 +13,15 @@ use crate::clock;
 use crate::limits::DEADLINE_SLACK;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::trace::TraceParent;
-use auth_api::dialect_003::ErrorBody;
 use auth_api::limits::BODY_BYTES_MAX;
+use auth_api::problem::Code;
 use auth_api::{headers, paths};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::MatchedPath;
 use axum::middleware::{Next, from_fn};
-use http::header::{CONNECTION, CONTENT_LENGTH, RETRY_AFTER};
+use axum::response::IntoResponse as _;
+use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Limited;
 use hyper::body::Incoming;
@@ -59,7 +62,7 @@ impl Pipeline {
         // The process' panic hook has told the log what happened, and where.
         let caught = CatchPanicLayer::custom(move |_: Box<dyn Any + Send>| {
             panics.inc();
-            refuse(StatusCode::INTERNAL_SERVER_ERROR, "Internal error")
+            refuse(Code::Internal, "Internal error")
         });
         let router = router.layer(caught).layer(from_fn(remember_route));
         Self {
@@ -80,7 +83,7 @@ impl Pipeline {
             return if request.method() == Method::GET {
                 json(StatusCode::OK, &inner.health.status())
             } else {
-                refuse(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed")
+                refuse(Code::MethodNotAllowed, "Method not allowed")
             };
         }
         let _counted = inner.health.enter();
@@ -101,7 +104,7 @@ impl Pipeline {
             Err(_) => {
                 tracing::warn!("no answer was ready at the deadline");
                 // Whether anything was done is not known here, so the mark of "not executed" stays away.
-                unavailable("No answer in time. Try again.")
+                unavailable("No answer in time. Try again.", false)
             }
         }
     }
@@ -152,10 +155,13 @@ impl Answer for Pipeline {
         let method = request.method().clone();
         let probe = request.uri().path() == paths::INTERNAL_STATUS;
         async {
-            let page_for = browser::is_navigation(request.headers()).then(|| context.request_id.clone());
+            let reference = context.request_id.clone();
+            let is_navigation = browser::is_navigation(request.headers());
+            let path = request.uri().path().to_owned();
             let mut response = self.dispatch(request, context).await;
-            // What no route drew: limits, drain, the deadline, panics.
-            if let Some(reference) = page_for {
+            // What no route worded: limits, drain, the deadline, panics.
+            response = respond::word_rest(response, &path, &reference);
+            if is_navigation {
                 response = browser::as_page(response, Some(&reference));
             }
             self.finish(response, &method, began, probe)
@@ -196,17 +202,12 @@ fn declared_length<B>(request: &Request<B>) -> Option<u64> {
     request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-fn refuse(status: StatusCode, detail: &str) -> Response<Body> {
-    json(
-        status,
-        &ErrorBody {
-            detail: detail.to_owned(),
-        },
-    )
+fn refuse(code: Code, detail: &str) -> Response<Body> {
+    Refused::from(Refusal::new(code, detail)).into_response()
 }
 
 fn too_large() -> Response<Body> {
-    let mut response = refuse(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 64 KiB");
+    let mut response = refuse(Code::BodyTooLarge, "The body is larger than 64 KiB");
     // What is left of the body is not read.
     response
         .headers_mut()
@@ -214,19 +215,17 @@ fn too_large() -> Response<Body> {
     response
 }
 
-fn unavailable(detail: &str) -> Response<Body> {
-    let mut response = refuse(StatusCode::SERVICE_UNAVAILABLE, detail);
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
-    response
+fn unavailable(detail: &str, not_executed: bool) -> Response<Body> {
+    let refusal = Refusal {
+        detail: detail.to_owned(),
+        not_executed,
+        ..Refusal::unavailable()
+    };
+    Refused::from(refusal).into_response()
 }
 
 fn draining() -> Response<Body> {
-    let mut response = unavailable("This node is about to stop. Try again.");
-    response
-        .headers_mut()
-        .insert(headers::NOT_EXECUTED, HeaderValue::from_static("1"));
+    let mut response = unavailable("This node is about to stop. Try again.", true);
     response
         .headers_mut()
         .insert(CONNECTION, HeaderValue::from_static("close"));

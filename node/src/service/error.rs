@@ -28,6 +28,15 @@ pub enum ServiceError {
     /// No token, or not one that counts.
     #[error("unauthenticated")]
     Unauthenticated,
+    /// The owner must prove himself again first (SE-5).
+    #[error("step-up required")]
+    StepUpRequired,
+    /// Not for this caller.
+    #[error("forbidden")]
+    Forbidden,
+    /// What the caller names does not exist, or is not his.
+    #[error("not found")]
+    NotFound,
     /// Nothing was done, because there is too much to do.
     #[error("overloaded, retry in {retry_after_s} s")]
     Overloaded {

@@ -1,37 +1,26 @@
 //! The six calls under `/api/v1`, literally as the dialect has them.
 
-use super::{JsonBody, StringFields};
+use super::JsonBody;
 use crate::http::context::RequestContext;
 use crate::http::cookies;
-use crate::http::respond::{Refusal, Refused};
-use crate::http::routes::{AppState, CurrentSession, HttpConfig, current_session};
+use crate::http::guards::{CurrentSession, current_session};
+use crate::http::refusal::Refusal;
+use crate::http::respond::Refused;
+use crate::http::routes::AppState;
+use crate::http::times::{rfc_3339, uuid};
 use crate::service::{FieldError, IssuedTokens, NewAccount, ServiceError, qr};
 use auth_api::dialect_003::{CreateUser, CreatedUser, Login, PublicUser, QrCode, QrCodeJson, Tokens, UserInfo};
+use auth_api::problem::Code;
 use auth_core::account::{Account, AccountStatus};
-use auth_core::ids::AccountId;
-use auth_core::time::Timestamp;
 use axum::Json;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT, CONTENT_TYPE, ORIGIN};
+use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
-use uuid::Uuid;
 use zeroize::Zeroizing;
-
-impl StringFields for CreateUser {
-    const NAMES: &'static [&'static str] = &["username", "email", "password1", "password2"];
-}
-
-impl StringFields for QrCode {
-    const NAMES: &'static [&'static str] = &["username", "password"];
-}
-
-impl StringFields for Login {
-    const NAMES: &'static [&'static str] = &["username", "password", "security_code"];
-}
 
 /// `POST /api/v1/user`.
 pub async fn create_user(
@@ -175,7 +164,7 @@ pub async fn public_user(
     username: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let not_found = || Refused::from(Refusal::new(StatusCode::NOT_FOUND, "Not found"));
+    let not_found = || Refused::from(Refusal::new(Code::NotFound, "Not found"));
     if !app.config.public_profiles {
         match current_session(&app, &ctx, &headers).await {
             Ok(_) => {}
@@ -228,21 +217,8 @@ pub async fn refresh(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let shown = cookies::refresh_token(&headers, &app.config).ok_or(ServiceError::Unauthenticated)?;
-    if shown.by_cookie && !is_own_page(&headers, &app.config) {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "Cross-site request").into());
-    }
     let tokens = app.auth.refresh_session(&ctx, &shown.value).await?;
     Ok(token_answer(&app, &tokens))
-}
-
-/// Whether a request with cookies comes from our own pages, as far as the client's browser tells (SE-7). What tells
-/// nothing is no browser, or one so old that `SameSite` does not bind it either.
-fn is_own_page(headers: &HeaderMap, config: &HttpConfig) -> bool {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let site_allows = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
-    let origin_allows =
-        text(ORIGIN.as_str()).is_none_or(|origin| config.public_origins.iter().any(|own| own == origin));
-    site_allows && origin_allows
 }
 
 /// Tokens in body and cookies: the dialect demands both of every client.
@@ -261,33 +237,9 @@ fn is_active(account: &Account) -> bool {
     account.status == AccountStatus::Active
 }
 
-fn uuid(id: AccountId) -> String {
-    Uuid::from_bytes(id.0).hyphenated().to_string()
-}
-
-/// As the dialect writes time: `2025-02-13T15:15:41.760573Z`.
-fn rfc_3339(at: Timestamp) -> String {
-    let micros = i64::try_from(at.0).unwrap_or(i64::MAX);
-    let instant = jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::MAX);
-    format!("{instant:.6}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_always_have_six_decimals() {
-        assert_eq!(
-            rfc_3339(Timestamp(1_739_459_741_760_573)),
-            "2025-02-13T15:15:41.760573Z"
-        );
-        assert_eq!(
-            rfc_3339(Timestamp(1_739_459_741_000_000)),
-            "2025-02-13T15:15:41.000000Z"
-        );
-        assert_eq!(rfc_3339(Timestamp::default()), "1970-01-01T00:00:00.000000Z");
-    }
 
     #[test]
     fn accept_chooses_the_picture() {
@@ -307,31 +259,5 @@ mod tests {
         assert_eq!(choose("application/json;q=0.5, image/svg+xml;q=0.8"), Picture::Svg);
         assert_eq!(choose("image/png;q=0, */*"), Picture::Svg);
         assert_eq!(choose("text/html"), Picture::Png);
-    }
-
-    #[test]
-    fn se_7_cookies_count_only_from_own_pages() {
-        let config = HttpConfig {
-            public_origins: vec!["https://localhost:8443".into()],
-            public_profiles: true,
-            legacy_cookie_names: true,
-        };
-        let own = |pairs: &[(&'static str, &'static str)]| {
-            let headers = pairs
-                .iter()
-                .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)))
-                .collect();
-            is_own_page(&headers, &config)
-        };
-        assert!(own(&[]));
-        assert!(own(&[
-            ("sec-fetch-site", "same-origin"),
-            ("origin", "https://localhost:8443")
-        ]));
-        assert!(own(&[("sec-fetch-site", "none")]));
-        assert!(!own(&[("sec-fetch-site", "cross-site")]));
-        assert!(!own(&[("sec-fetch-site", "same-site")]));
-        assert!(!own(&[("origin", "https://evil.example")]));
-        assert!(!own(&[("sec-fetch-site", "same-origin"), ("origin", "null")]));
     }
 }

@@ -1,6 +1,6 @@
 //! The public keys that verify access tokens, as a JWK set.
 
-use crate::http::respond::{Refusal, Refused};
+use crate::http::respond::Refused;
 use crate::http::routes::AppState;
 use crate::service::ServiceError;
 use axum::extract::State;
@@ -14,7 +14,7 @@ const CACHE: &str = "public, max-age=300";
 /// `GET /.well-known/jwks.json`.
 pub async fn jwks(State(app): State<AppState>) -> Result<Response, Refused> {
     let Some(keys) = app.auth.jwks() else {
-        return Err(Refusal::of(&ServiceError::Unavailable { not_executed: true }).into());
+        return Err(ServiceError::Unavailable { not_executed: true }.into());
     };
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),

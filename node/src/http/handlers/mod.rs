@@ -4,55 +4,85 @@ pub mod dialect_003;
 pub mod jwks;
 pub mod pages;
 
-use super::respond::{Refusal, Refused};
+use super::refusal::Refusal;
+use super::respond::Refused;
+use auth_api::body::{self, Body, Wrong};
 use auth_api::limits::BODY_BYTES_MAX;
-use axum::body::Body;
-use axum::extract::{FromRequest, Request};
+use auth_api::problem::{Code, FieldProblem};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use http::HeaderMap;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
+use http::request::Parts;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use serde::de::DeserializeOwned;
-use serde_json::Value;
-
-/// A body whose fields are all strings, as those of the dialects are.
-pub trait StringFields: DeserializeOwned {
-    /// Names of the fields.
-    const NAMES: &'static [&'static str];
-}
+use zeroize::Zeroizing;
 
 /// A JSON object from a request. What is wrong with it is told by the name of the field, never with a value: it may be a
 /// password.
 pub struct JsonBody<T>(pub T);
 
-impl<T: StringFields, S: Sync> FromRequest<S> for JsonBody<T> {
+impl<T: Body, S: Sync> FromRequest<S> for JsonBody<T> {
     type Rejection = Refused;
 
     async fn from_request(request: Request, _state: &S) -> Result<Self, Refused> {
-        if !is_json(request.headers()) {
-            let expected = "Content-Type must be application/json";
-            return Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, expected).into());
-        }
-        let bytes = read_body(request.into_body()).await?;
-        let bad_request = |detail: &str| Refusal::new(StatusCode::BAD_REQUEST, detail);
-        let value: Value = serde_json::from_slice(&bytes).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            bad_request(&format!("Malformed JSON at line {line}, column {column}"))
-        })?;
-        let Value::Object(fields) = value else {
-            return Err(bad_request("The body must be a JSON object").into());
-        };
-        for name in T::NAMES {
-            match fields.get(*name) {
-                Some(Value::String(_)) => {}
-                Some(_) => return Err(bad_request(&format!("{name}: must be a string")).into()),
-                None => return Err(bad_request(&format!("{name}: is missing")).into()),
-            }
-        }
-        // Cannot fail once every field is there as a string; if it does, the reason may hold a value.
-        serde_json::from_value(Value::Object(fields))
-            .map(Self)
-            .map_err(|_| bad_request("Malformed body").into())
+        let bytes = json_bytes(request).await?;
+        Ok(Self(parse(&bytes)?))
     }
+}
+
+/// The same for a call that may come without a body: then every field is absent.
+pub struct OptionalJsonBody<T>(pub T);
+
+impl<T: Body, S: Sync> FromRequest<S> for OptionalJsonBody<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, _state: &S) -> Result<Self, Refused> {
+        if request.headers().contains_key(CONTENT_TYPE) {
+            let bytes = json_bytes(request).await?;
+            return Ok(Self(parse(&bytes)?));
+        }
+        if read_body(request.into_body()).await?.is_empty() {
+            return Ok(Self(parse(b"{}")?));
+        }
+        Err(unsupported_media_type().into())
+    }
+}
+
+/// Parameters of the query string.
+pub struct Query<T>(pub T);
+
+impl<T: Body, S: Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refused> {
+        let pairs = axum::extract::Query::<Vec<(String, String)>>::try_from_uri(&parts.uri)
+            .map_err(|_| Refusal::new(Code::InvalidRequest, "The query string is malformed"))?;
+        body::read_query(pairs.0)
+            .map(Self)
+            .map_err(|wrong| refusal(wrong).into())
+    }
+}
+
+async fn json_bytes(request: Request) -> Result<Zeroizing<Vec<u8>>, Refusal> {
+    if !is_json(request.headers()) {
+        return Err(unsupported_media_type());
+    }
+    Ok(Zeroizing::new(read_body(request.into_body()).await?.to_vec()))
+}
+
+fn parse<T: Body>(bytes: &[u8]) -> Result<T, Refusal> {
+    body::read(bytes).map_err(refusal)
+}
+
+fn refusal(wrong: Vec<Wrong>) -> Refusal {
+    let problems = wrong.into_iter().map(|wrong| FieldProblem {
+        field: wrong.field,
+        message: wrong.message,
+    });
+    Refusal::of_fields(problems.collect())
+}
+
+fn unsupported_media_type() -> Refusal {
+    Refusal::new(Code::UnsupportedMediaType, "Content-Type must be application/json")
 }
 
 /// `application/json`, with nothing but a charset of UTF-8 beside it. Forms and plain text are refused: a page of another
@@ -70,45 +100,36 @@ fn is_json(headers: &HeaderMap) -> bool {
             .all(|part| part.eq_ignore_ascii_case("charset=utf-8") || part.eq_ignore_ascii_case("charset=\"utf-8\""))
 }
 
-async fn read_body(body: Body) -> Result<bytes::Bytes, Refusal> {
+async fn read_body(body: axum::body::Body) -> Result<bytes::Bytes, Refusal> {
     match Limited::new(body, BODY_BYTES_MAX).collect().await {
         Ok(collected) => Ok(collected.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Refusal::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
+            Code::BodyTooLarge,
             "The body must have at most 65536 bytes",
         )),
-        Err(_) => Err(Refusal::new(StatusCode::BAD_REQUEST, "The body ended early")),
+        Err(_) => Err(Refusal::new(Code::InvalidRequest, "The body ended early")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use auth_api::dialect_003::QrCode;
     use axum::response::IntoResponse as _;
-    use serde::Deserialize;
+    use http::StatusCode;
 
-    #[derive(Debug, Deserialize)]
-    struct Pair {
-        username: String,
-        password: String,
-    }
-
-    impl StringFields for Pair {
-        const NAMES: &'static [&'static str] = &["username", "password"];
-    }
-
-    async fn read(content_type: Option<&str>, body: Vec<u8>) -> Result<Pair, (StatusCode, String)> {
+    async fn read(content_type: Option<&str>, body: Vec<u8>) -> Result<QrCode, (StatusCode, String)> {
         let mut request = Request::builder().method("POST");
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, content_type);
         }
-        match JsonBody::<Pair>::from_request(request.body(Body::from(body)).unwrap(), &()).await {
+        let request = request.body(axum::body::Body::from(body)).unwrap();
+        match JsonBody::<QrCode>::from_request(request, &()).await {
             Ok(JsonBody(pair)) => Ok(pair),
             Err(refused) => {
-                let response = refused.into_response();
-                let status = response.status();
-                let body = response.into_body().collect().await.unwrap().to_bytes();
-                Err((status, String::from_utf8(body.to_vec()).unwrap()))
+                let mut response = refused.into_response();
+                let refusal = response.extensions_mut().remove::<Refusal>().unwrap();
+                Err((response.status(), refusal.detail))
             }
         }
     }
@@ -117,7 +138,7 @@ mod tests {
     async fn a_body_is_read_and_unknown_fields_are_ignored() {
         let body = br#"{"username":"a","password":"b","colour":7}"#;
         for kind in ["application/json", "Application/JSON; charset=UTF-8"] {
-            let pair = read(Some(kind), body.to_vec()).await.unwrap();
+            let pair = read(Some(kind), body.to_vec()).await.ok().unwrap();
             assert_eq!((pair.username.as_str(), pair.password.as_str()), ("a", "b"));
         }
     }
@@ -131,7 +152,7 @@ mod tests {
             Some("application/json; x=y"),
         ] {
             assert_eq!(
-                read(kind, b"{}".to_vec()).await.unwrap_err().0,
+                read(kind, b"{}".to_vec()).await.err().unwrap().0,
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "{kind:?}"
             );
@@ -153,7 +174,7 @@ mod tests {
             (
                 "{\"username\":null,\"password\":1}".to_owned(),
                 400,
-                "username: must be a string",
+                "username: is missing",
             ),
             (
                 format!("{{\"username\":\"{}\"}}", "x".repeat(BODY_BYTES_MAX)),
@@ -161,7 +182,7 @@ mod tests {
                 "65536",
             ),
         ] {
-            let (got, detail) = read(Some("application/json"), body.into_bytes()).await.unwrap_err();
+            let (got, detail) = read(Some("application/json"), body.into_bytes()).await.err().unwrap();
             assert_eq!(got.as_u16(), status);
             assert!(detail.contains(told), "{detail}");
             assert!(!detail.contains(secret), "{detail}");

@@ -1,7 +1,9 @@
 //! Every line of the table of routes: slashes, methods, guards, headers.
 
 use super::*;
-use crate::http::routes::{Guard, table};
+use crate::http::guards::Guard;
+use crate::http::routes::table;
+use auth_api::operation::Access;
 use http::header::ALLOW;
 
 /// The path with something in place of its parameters.
@@ -28,7 +30,7 @@ async fn every_route_answers_alike_with_and_without_a_slash() {
             assert_eq!(plain.status, slashed.status, "{} {path}", route.method);
         }
         for (guard, status) in [
-            (Guard::Session, StatusCode::UNAUTHORIZED),
+            (Guard::Call(Access::Session), StatusCode::UNAUTHORIZED),
             (Guard::PageSession, StatusCode::SEE_OTHER),
         ] {
             assert!(
@@ -47,7 +49,7 @@ async fn every_route_with_a_session_in_its_handler_has_a_guard_and_only_those() 
     let node = bench.node();
     let guarded: Vec<&str> = table()
         .iter()
-        .filter(|route| route.guard == Guard::Session)
+        .filter(|route| route.guard == Guard::Call(Access::Session))
         .map(|route| route.path)
         .collect();
     assert_eq!(guarded, [api::USER_INFO]);

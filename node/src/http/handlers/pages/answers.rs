@@ -6,7 +6,8 @@ use super::texts::{ENGLISH, ErrorPage, Texts};
 use super::view::{Error, Layout};
 use crate::http::context::RequestContext;
 use crate::http::cookies;
-use crate::http::respond::{Refusal, log_fault};
+use crate::http::refusal::Refusal;
+use crate::http::respond::{dress, log_fault};
 use crate::service::ServiceError;
 use askama::Template;
 use auth_core::reply::Denial;
@@ -71,8 +72,11 @@ pub(crate) fn status_page(status: StatusCode, retry: Option<&str>, reference: Op
 /// The page for an error that no form can show. It is logged here, once.
 pub(super) fn failure(error: &ServiceError, ctx: &RequestContext, retry: &'static str) -> Response {
     log_fault(error);
-    let refusal = Refusal::of(error);
-    refusal.dress(status_page(refusal.status, Some(retry), Some(&ctx.request_id)))
+    let refusal = Refusal::of(error).uniform();
+    dress(
+        &refusal,
+        status_page(refusal.status(), Some(retry), Some(&ctx.request_id)),
+    )
 }
 
 /// What the form says about an error, `wrong` standing for every wrong credential; nothing when the error takes a page
@@ -86,7 +90,7 @@ pub(super) fn told_in_form(error: &ServiceError, wrong: &'static str) -> Option<
             Denial::TooManyAttempts { .. } => Some(format!(
                 "{} {}.",
                 texts.too_many,
-                wait(Refusal::of(error).retry_after_s.unwrap_or(1))
+                wait(Refusal::of(error).uniform().retry_after_s.unwrap_or(1))
             )),
             Denial::InvalidCredentials {}
             | Denial::InvalidCode {}
@@ -100,6 +104,9 @@ pub(super) fn told_in_form(error: &ServiceError, wrong: &'static str) -> Option<
             Denial::TooOld {} => None,
         },
         ServiceError::Unauthenticated
+        | ServiceError::StepUpRequired
+        | ServiceError::Forbidden
+        | ServiceError::NotFound
         | ServiceError::Overloaded { .. }
         | ServiceError::Unavailable { .. }
         | ServiceError::Fault(_) => None,

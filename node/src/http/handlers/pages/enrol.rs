@@ -9,7 +9,8 @@ use super::view::{Enrol, Form, Layout};
 use crate::http::context::RequestContext;
 use crate::http::cookies;
 use crate::http::forms::{Ticket, VerifiedForm};
-use crate::http::respond::Refusal;
+use crate::http::refusal::Refusal;
+use crate::http::respond::dress;
 use crate::http::routes::AppState;
 use crate::service::{PendingTotp, ServiceError, qr};
 use auth_core::reply::Denial;
@@ -39,7 +40,7 @@ pub(super) async fn submit(
     let Some(alert) = told_in_form(&error, wrong_code(&error)) else {
         return failure(&error, &ctx, ACTION);
     };
-    page(&app, &ctx, &headers, Some((Refusal::of(&error), alert))).await
+    page(&app, &ctx, &headers, Some((Refusal::of(&error).uniform(), alert))).await
 }
 
 /// The page with the pending key, or where to go when there is none.
@@ -59,10 +60,10 @@ async fn page(
         Err(error) => return failure(&error, ctx, ACTION),
     };
     let (refusal, alert) = refused.unzip();
-    let status = refusal.as_ref().map_or(StatusCode::OK, |refusal| refusal.status);
+    let status = refusal.as_ref().map_or(StatusCode::OK, Refusal::status);
     match draw(app, headers, status, &pending, alert) {
         Ok(response) => match refusal {
-            Some(refusal) => refusal.dress(response),
+            Some(refusal) => dress(&refusal, response),
             None => response,
         },
         Err(error) => failure(&error, ctx, ACTION),

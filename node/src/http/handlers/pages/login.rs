@@ -6,7 +6,8 @@ use super::view::{CURRENT_PASSWORD, Field, Form, Layout, Login, USERNAME};
 use crate::http::context::RequestContext;
 use crate::http::cookies;
 use crate::http::forms::{Ticket, VerifiedForm};
-use crate::http::respond::Refusal;
+use crate::http::refusal::Refusal;
+use crate::http::respond::dress;
 use crate::http::routes::AppState;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -66,13 +67,13 @@ pub(super) async fn submit(
     let Some(alert) = told_in_form(&error, texts().refusals.credentials) else {
         return failure(&error, &ctx, ACTION);
     };
-    let refusal = Refusal::of(&error);
+    let refusal = Refusal::of(&error).uniform();
     let filled = Filled {
         username,
         notice: None,
         alert: Some(alert),
     };
-    refusal.dress(page(&app, &headers, refusal.status, filled))
+    dress(&refusal, page(&app, &headers, refusal.status(), filled))
 }
 
 /// The notice that a query asks for: one of a few, never its own words.

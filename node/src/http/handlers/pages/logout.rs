@@ -37,6 +37,9 @@ pub(super) async fn submit(
         // The session may live on, so the cookies stay and the user is told.
         Err(
             error @ (ServiceError::Invalid(_)
+            | ServiceError::StepUpRequired
+            | ServiceError::Forbidden
+            | ServiceError::NotFound
             | ServiceError::Overloaded { .. }
             | ServiceError::Unavailable { .. }
             | ServiceError::Fault(_)),
@@ -64,6 +67,9 @@ async fn end_session(app: &AppState, ctx: &RequestContext, headers: &HeaderMap) 
         other @ (ServiceError::Denied(_)
         | ServiceError::Invalid(_)
         | ServiceError::Unauthenticated
+        | ServiceError::StepUpRequired
+        | ServiceError::Forbidden
+        | ServiceError::NotFound
         | ServiceError::Fault(_)) => other,
     })
 }

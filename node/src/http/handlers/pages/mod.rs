@@ -22,8 +22,10 @@ pub(crate) use answers::status_page;
 
 use crate::clock;
 use crate::http::context::RequestContext;
-use crate::http::respond::{Refusal, log_fault};
-use crate::http::routes::{AppState, Guard, Route, current_session};
+use crate::http::guards::{Guard, current_session};
+use crate::http::refusal::Refusal;
+use crate::http::respond::{dress, log_fault};
+use crate::http::routes::{AppState, Route};
 use crate::service::ServiceError;
 use axum::http::HeaderMap;
 use axum::response::Response;
@@ -32,27 +34,27 @@ use std::time::Duration;
 /// The lines of the pages in the table of routes.
 pub fn routes() -> Vec<Route> {
     vec![
-        Route::get("/", Guard::Open, home::show),
-        Route::get("/signup", Guard::Open, signup::show),
-        Route::post("/signup", Guard::Open, signup::submit),
-        Route::get("/login", Guard::Open, login::show),
-        Route::post("/login", Guard::Open, login::submit),
-        Route::get("/login/verify", Guard::Open, verify::show),
-        Route::post("/login/verify", Guard::Open, verify::submit),
-        Route::get("/login/enrol", Guard::Open, enrol::show),
-        Route::post("/login/enrol", Guard::Open, enrol::submit),
+        Route::get("/", Guard::Page, home::show),
+        Route::get("/signup", Guard::Page, signup::show),
+        Route::post("/signup", Guard::Page, signup::submit),
+        Route::get("/login", Guard::Page, login::show),
+        Route::post("/login", Guard::Page, login::submit),
+        Route::get("/login/verify", Guard::Page, verify::show),
+        Route::post("/login/verify", Guard::Page, verify::submit),
+        Route::get("/login/enrol", Guard::Page, enrol::show),
+        Route::post("/login/enrol", Guard::Page, enrol::submit),
         Route::get("/welcome", Guard::PageSession, welcome::show),
         // Open, so that logging out works with an access token that has just expired.
-        Route::post("/logout", Guard::Open, logout::submit),
-        Route::get("/static/{name}", Guard::Open, assets::serve),
+        Route::post("/logout", Guard::Page, logout::submit),
+        Route::get("/static/{name}", Guard::Page, assets::serve),
     ]
 }
 
 /// The page for an error that a guard met.
 pub fn error_page(error: &ServiceError) -> Response {
     log_fault(error);
-    let refusal = Refusal::of(error);
-    refusal.dress(status_page(refusal.status, None, None))
+    let refusal = Refusal::of(error).uniform();
+    dress(&refusal, status_page(refusal.status(), None, None))
 }
 
 /// How long a page that anyone may see waits to know who looks at it.

@@ -5,7 +5,8 @@ use super::is_signed_in;
 use super::view::{EMAIL, Field, Form, Layout, NEW_PASSWORD, Signup, USERNAME};
 use crate::http::context::RequestContext;
 use crate::http::forms::{Ticket, VerifiedForm};
-use crate::http::respond::Refusal;
+use crate::http::refusal::Refusal;
+use crate::http::respond::dress;
 use crate::http::routes::AppState;
 use crate::service::{FieldError, NewAccount, ServiceError};
 use auth_core::reply::Denial;
@@ -63,14 +64,14 @@ pub(super) async fn submit(
     let Some(alert) = told_in_form(&error, texts().refusals.fields) else {
         return failure(&error, &ctx, ACTION);
     };
-    let refusal = Refusal::of(&error);
+    let refusal = Refusal::of(&error).uniform();
     let filled = Filled {
         username,
         email,
         alert: Some(alert),
         errors: field_errors(error),
     };
-    refusal.dress(page(&app, &headers, refusal.status, filled))
+    dress(&refusal, page(&app, &headers, refusal.status(), filled))
 }
 
 /// The errors by field as sentences, the taken name and different passwords among them.
@@ -99,6 +100,9 @@ fn field_errors(error: ServiceError) -> Vec<FieldError> {
         }
         ServiceError::Denied(_)
         | ServiceError::Unauthenticated
+        | ServiceError::StepUpRequired
+        | ServiceError::Forbidden
+        | ServiceError::NotFound
         | ServiceError::Overloaded { .. }
         | ServiceError::Unavailable { .. }
         | ServiceError::Fault(_) => Vec::new(),

@@ -5,7 +5,8 @@ use super::view::{Field, Form, Layout, ONE_TIME_CODE, Verify};
 use crate::http::context::RequestContext;
 use crate::http::cookies;
 use crate::http::forms::{self, Ticket, VerifiedForm};
-use crate::http::respond::Refusal;
+use crate::http::refusal::Refusal;
+use crate::http::respond::dress;
 use crate::http::routes::AppState;
 use crate::service::ServiceError;
 use auth_core::reply::Denial;
@@ -35,8 +36,8 @@ pub(super) async fn submit(
     let Some(alert) = told_in_form(&error, wrong_code(&error)) else {
         return failure(&error, &ctx, ACTION);
     };
-    let refusal = Refusal::of(&error);
-    refusal.dress(page(&app, &headers, refusal.status, Some(alert)))
+    let refusal = Refusal::of(&error).uniform();
+    dress(&refusal, page(&app, &headers, refusal.status(), Some(alert)))
 }
 
 /// Answers the browser's challenge with the code of the form: signed in, or back to the start when the challenge is

@@ -3,7 +3,8 @@
 use super::answers::{html, texts};
 use super::view::{Layout, Welcome};
 use crate::http::forms::Ticket;
-use crate::http::routes::{AppState, CurrentSession};
+use crate::http::guards::CurrentSession;
+use crate::http::routes::AppState;
 use auth_core::time::Timestamp;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
