@@ -1,8 +1,10 @@
 //! Accounts.
 
 use crate::ids::AccountId;
+use crate::policy::risk::Reasons;
 use crate::policy::throttle::Throttle;
 use crate::secret::Sealed;
+use crate::tables::schema::is_default;
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -16,6 +18,36 @@ pub enum AccountStatus {
     /// May not.
     #[n(1)]
     Disabled,
+    /// Waits for an administrator.
+    #[n(2)]
+    PendingApproval,
+    /// Waits for its owner to prove the address.
+    #[n(3)]
+    Unconfirmed,
+}
+
+/// What an account may administer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Role {
+    /// Itself.
+    #[default]
+    #[n(0)]
+    User,
+    /// All accounts and the policy.
+    #[n(1)]
+    Admin,
+}
+
+/// Mail that an account caused within the current window (TH-9).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct MailWindow {
+    /// When the window began.
+    #[n(0)]
+    pub since: Timestamp,
+    /// Mails in it.
+    #[n(1)]
+    pub count: u32,
 }
 
 /// A row of the accounts table.
@@ -57,4 +89,42 @@ pub struct Account {
     /// Consecutive failures to log in.
     #[n(11)]
     pub throttle: Throttle,
+    /// What it may administer.
+    #[cbor(n(12), skip_if = "is_default")]
+    pub role: Role,
+    /// When its owner proved the address; none while nobody did.
+    #[n(13)]
+    pub email_confirmed_at: Option<Timestamp>,
+    /// Since when mailed codes are its second factor; none when its owner did not ask for that.
+    #[n(14)]
+    pub email_factor_since: Option<Timestamp>,
+    /// Whether the password is long enough to be the only factor (PW-1).
+    #[cbor(n(15), skip_if = "is_default")]
+    pub password_alone: bool,
+    /// The last session that was started.
+    #[n(16)]
+    pub last_login_at: Option<Timestamp>,
+    /// Consecutive wrong mailed codes.
+    #[cbor(n(17), skip_if = "is_default")]
+    pub mailed_throttle: Throttle,
+    /// Mail that it caused lately.
+    #[cbor(n(18), skip_if = "is_default")]
+    pub mails: MailWindow,
+    /// Reasons of a demand for a second factor that was not met yet: the next login is asked again.
+    #[cbor(n(19), skip_if = "is_default")]
+    pub unmet: Reasons,
+}
+
+impl Account {
+    /// Whether it may log in.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.status == AccountStatus::Active
+    }
+
+    /// Whether its owner proved the address.
+    #[must_use]
+    pub fn is_email_confirmed(&self) -> bool {
+        self.email_confirmed_at.is_some()
+    }
 }

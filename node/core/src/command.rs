@@ -2,8 +2,17 @@
 //!
 //! Bytes are forever: variants and fields are appended, numbers are never used again.
 
+mod accounts;
+mod operation;
+mod sign_in;
+
+pub use accounts::*;
+pub use operation::*;
+pub use sign_in::*;
+
 use crate::ids::{AccountId, ChallengeId, FactorId, NameMac, SessionId};
 use crate::secret::Sealed;
+use crate::tables::schema::is_default;
 use minicbor::{Decode, Encode};
 
 /// What an entry asks for.
@@ -29,6 +38,60 @@ pub enum Command {
     InstallSigningKey(InstallSigningKey),
     /// A mail of the outbox was handed over.
     MarkMailSent(MarkMailSent),
+    /// The password was right: a session, or a demand for a second factor.
+    SignIn(SignIn),
+    /// Answer a challenge with any method.
+    AnswerChallenge(AnswerChallenge),
+    /// Mail a code for a challenge.
+    SendCode(SendCode),
+    /// Set a new password with the current one.
+    ChangePassword(ChangePassword),
+    /// Mail a token to reset the password.
+    RequestPasswordReset(RequestPasswordReset),
+    /// Set a new password with a mailed token.
+    ResetPassword(ResetPassword),
+    /// Mail a token to an address.
+    RequestEmailChange(RequestEmailChange),
+    /// Prove an address with a mailed token.
+    ConfirmEmail(ConfirmEmail),
+    /// Remove an account.
+    DeleteAccount(DeleteAccount),
+    /// Give an account recovery codes.
+    IssueRecoveryCodes(IssueRecoveryCodes),
+    /// Add an authenticator app.
+    AddTotp(AddTotp),
+    /// Confirm an authenticator app.
+    ConfirmTotp(ConfirmTotp),
+    /// Remove an authenticator app.
+    RemoveTotp(RemoveTotp),
+    /// Make mailed codes a second factor, or not.
+    SetEmailFactor(SetEmailFactor),
+    /// Prove the owner of a session anew.
+    StepUp(StepUp),
+    /// Open a challenge for that.
+    StartStepUp(StartStepUp),
+    /// End sessions of one account.
+    EndSessions(EndSessions),
+    /// Forget a remembered device.
+    ForgetDevice(ForgetDevice),
+    /// Replace the policy.
+    SetPolicy(SetPolicy),
+    /// Make the first administrator.
+    BootstrapAdmin(BootstrapAdmin),
+    /// Administer an account.
+    AdministerAccount(AdministerAccount),
+    /// Give the cluster its next signing key.
+    AddSigningKey(AddSigningKey),
+    /// Remove signing keys whose time is over.
+    DropSigningKeys(DropSigningKeys),
+    /// Seal values with another key.
+    Reseal(Reseal),
+    /// A mail of the outbox could not be handed over.
+    MarkMailFailed(MarkMailFailed),
+    /// Take a mail out of quarantine.
+    ReleaseMail(ReleaseMail),
+    /// Store a password hashed with stronger parameters.
+    UpgradePassword(UpgradePassword),
 }
 
 /// Makes an account. Refused when the name is taken; when the address is taken the reply looks like success, and the
@@ -53,6 +116,12 @@ pub struct RegisterAccount {
     /// Password hash, sealed.
     #[n(5)]
     pub password: Sealed,
+    /// Whether the password is long enough to be the only factor (PW-1).
+    #[cbor(n(6), skip_if = "is_default")]
+    pub password_alone: bool,
+    /// A token to prove the address with, mailed to it when the account is made.
+    #[n(7)]
+    pub confirmation: Option<NewToken>,
 }
 
 /// Whom a wrong password is charged to. Both cases cost the same entry, so that time does not tell them apart (EN-2).

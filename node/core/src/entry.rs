@@ -7,7 +7,9 @@
 //! skipped it would no longer be equal to the others.
 
 use crate::command::Command;
+use crate::device::DeviceProof;
 use crate::error::Fault;
+use crate::idempotency::IdempotencyKey;
 use crate::ids::RequestId;
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
@@ -38,6 +40,18 @@ pub struct Client {
     /// Network address in text; empty for the node's own work.
     #[n(0)]
     pub address: String,
+    /// The remembered device that it showed, its signature already checked.
+    #[n(1)]
+    pub device: Option<DeviceProof>,
+    /// What it calls itself (`User-Agent`), cut to [`crate::limits::AGENT_BYTES_MAX`].
+    #[n(2)]
+    pub agent: Option<String>,
+    /// Language of its mails: `en`, `pt` or `ru`.
+    #[n(3)]
+    pub language: Option<String>,
+    /// Its `Idempotency-Key`: see [`crate::idempotency`].
+    #[n(4)]
+    pub idempotency: Option<IdempotencyKey>,
 }
 
 macro_rules! commands {
@@ -81,6 +95,33 @@ commands! {
     8 => EndSession, "end_session";
     9 => InstallSigningKey, "install_signing_key";
     10 => MarkMailSent, "mark_mail_sent";
+    11 => SignIn, "sign_in";
+    12 => AnswerChallenge, "answer_challenge";
+    13 => SendCode, "send_code";
+    14 => ChangePassword, "change_password";
+    15 => RequestPasswordReset, "request_password_reset";
+    16 => ResetPassword, "reset_password";
+    17 => RequestEmailChange, "request_email_change";
+    18 => ConfirmEmail, "confirm_email";
+    19 => DeleteAccount, "delete_account";
+    20 => IssueRecoveryCodes, "issue_recovery_codes";
+    21 => AddTotp, "add_totp";
+    22 => ConfirmTotp, "confirm_totp";
+    23 => RemoveTotp, "remove_totp";
+    24 => SetEmailFactor, "set_email_factor";
+    25 => StepUp, "step_up";
+    26 => StartStepUp, "start_step_up";
+    27 => EndSessions, "end_sessions";
+    28 => ForgetDevice, "forget_device";
+    29 => SetPolicy, "set_policy";
+    30 => BootstrapAdmin, "bootstrap_admin";
+    31 => AdministerAccount, "administer_account";
+    32 => AddSigningKey, "add_signing_key";
+    33 => DropSigningKeys, "drop_signing_keys";
+    34 => Reseal, "reseal";
+    35 => MarkMailFailed, "mark_mail_failed";
+    36 => ReleaseMail, "release_mail";
+    37 => UpgradePassword, "upgrade_password";
 }
 
 impl Entry {

@@ -53,12 +53,16 @@ id!(
     SessionId
 );
 id!(
+    /// A remembered device of an account.
+    DeviceId
+);
+id!(
     /// Keyed hash of a name that no account has, so that guesses at it can be charged without keeping the name.
     NameMac
 );
 
 /// Lower-case hexadecimal.
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
     let mut text = String::with_capacity(bytes.len() * 2);
     for byte in bytes {

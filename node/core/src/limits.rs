@@ -39,6 +39,66 @@ pub const PASSWORD_CHARS_MIN: usize = 8;
 pub const PASSWORD_CHARS_MAX: usize = 256;
 /// Longest password, in bytes (PW-2).
 pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// Shortest password that may be the only factor, in characters (PW-1).
+pub const PASSWORD_ALONE_CHARS_MIN: usize = 15;
+/// Life of a mailed code, in seconds (OTP-11).
+pub const MAILED_CODE_SECONDS: u64 = 300;
+/// Mails that one account causes within a window (TH-9).
+pub const MAILS_PER_WINDOW_MAX: u32 = 5;
+/// Length of that window, in seconds.
+pub const MAIL_WINDOW_SECONDS: u64 = 600;
+/// Life of a token that proves an address, in seconds (RC-3).
+pub const CONFIRMATION_SECONDS: u64 = 86_400;
+/// Life of a token that resets a password, in seconds.
+pub const PASSWORD_RESET_SECONDS: u64 = 3_600;
+/// Codes in a set of recovery codes.
+pub const RECOVERY_CODES: usize = 10;
+/// Confirmed and pending authenticator apps of one account.
+pub const FACTORS_PER_ACCOUNT_MAX: usize = 16;
+/// Live sessions of one account; beyond it the one that rested longest ends.
+pub const SESSIONS_PER_ACCOUNT_MAX: usize = 64;
+/// Remembered devices of one account; beyond it the one that was not seen for longest is forgotten.
+pub const DEVICES_PER_ACCOUNT_MAX: usize = 16;
+/// Networks remembered for one account; beyond it the one that was not seen for longest is forgotten.
+pub const NETWORKS_PER_ACCOUNT_MAX: usize = 32;
+/// Longest absolute life of a session, in seconds.
+pub const SESSION_SECONDS_MAX: u64 = 5_184_000;
+/// How long after a proof a session may change passwords, addresses and factors, in seconds.
+pub const STEP_UP_SECONDS: u64 = 600;
+/// How long the immediate predecessor of a device token is honoured, in seconds: answers can be lost.
+pub const DEVICE_GRACE_SECONDS: u64 = 60;
+/// How long an answer is kept for its `Idempotency-Key`, in seconds.
+pub const IDEMPOTENCY_SECONDS: u64 = 86_400;
+/// Answers kept for one scope of keys.
+pub const IDEMPOTENCY_KEYS_PER_SCOPE_MAX: u64 = 256;
+/// How long audit rows are kept, in seconds.
+pub const AUDIT_SECONDS: u64 = 400 * 86_400;
+/// Audit rows kept; beyond it the oldest go.
+pub const AUDIT_ROWS_MAX: u64 = 20_000_000;
+/// Old audit rows that one entry removes at most.
+pub const AUDIT_ROWS_REMOVED_PER_ENTRY_MAX: usize = 4;
+/// Audit rows that one page of a search looks at.
+pub const AUDIT_ROWS_SEARCHED_MAX: usize = 4_096;
+/// Tries after which a mail goes to quarantine.
+pub const MAIL_ATTEMPTS_MAX: u32 = 20;
+/// Longest reason that is kept of a mail that failed, in bytes.
+pub const MAIL_REASON_BYTES_MAX: usize = 256;
+/// How long it is remembered that a mail was handed over, in seconds, for whoever waits for that.
+pub const MAIL_OUTCOME_SECONDS: u64 = 600;
+/// How long a signing key is published before it signs, in seconds: twice the time that others may keep the key set.
+pub const SIGNING_KEY_NOTICE_SECONDS: u64 = 600;
+/// Signing keys kept at a time.
+pub const SIGNING_KEYS_MAX: usize = 16;
+/// Values that one entry seals anew at most.
+pub const RESEALED_PER_ENTRY_MAX: usize = 64;
+/// Longest name of a device or factor, in bytes.
+pub const LABEL_BYTES_MAX: usize = 256;
+/// Longest name that a client gives itself, in bytes.
+pub const AGENT_BYTES_MAX: usize = 256;
+/// Longest name of a time zone, in bytes.
+pub const ZONE_NAME_BYTES_MAX: usize = 64;
+/// Offsets of a time zone that a policy holds.
+pub const ZONE_OFFSETS_MAX: usize = 512;
 /// Length of a TOTP step, in seconds (RFC 6238).
 pub const TOTP_STEP_SECONDS: u64 = 30;
 

@@ -1,7 +1,12 @@
 //! What an entry answers. A reply holds all that a node needs to build the same tokens and pages again.
 
+use crate::device::DeviceGrant;
 use crate::error::Fault;
+use crate::factor::Methods;
 use crate::ids::{AccountId, ChallengeId, FactorId, SessionId};
+use crate::policy::risk::Reasons;
+use crate::session::Proved;
+use crate::tables::schema::is_default;
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -70,6 +75,99 @@ pub enum Reply {
         #[n(0)]
         auth_seq: u64,
     },
+    /// A second factor is demanded: the challenge awaits it.
+    #[n(10)]
+    SecondFactorRequired {
+        /// Which challenge.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// When it is void.
+        #[n(1)]
+        expires_at: Timestamp,
+        /// What it may be answered with.
+        #[n(2)]
+        methods: Methods,
+        /// Why it is demanded.
+        #[n(3)]
+        reasons: Reasons,
+        /// Key of the mail with a code, when one was sent at once.
+        #[n(4)]
+        mail: Option<u64>,
+    },
+    /// A second factor is demanded and there is none: the challenge is good only for binding one.
+    #[n(11)]
+    EnrolmentStarted {
+        /// Which challenge.
+        #[n(0)]
+        challenge: ChallengeId,
+        /// When it is void.
+        #[n(1)]
+        expires_at: Timestamp,
+        /// Why it is demanded.
+        #[n(2)]
+        reasons: Reasons,
+    },
+    /// A code is on its way.
+    #[n(12)]
+    CodeSent {
+        /// Key of its mail.
+        #[n(0)]
+        mail: u64,
+        /// When it is void.
+        #[n(1)]
+        expires_at: Timestamp,
+    },
+    /// It was done; there is nothing to tell. The audit says what.
+    #[n(13)]
+    Done {},
+    /// Sessions are over.
+    #[n(14)]
+    SessionsEnded {
+        /// How many were live.
+        #[n(0)]
+        count: u32,
+    },
+    /// The account has new recovery codes.
+    #[n(15)]
+    RecoveryCodesIssued {
+        /// How many.
+        #[n(0)]
+        count: u32,
+    },
+    /// The policy is in force.
+    #[n(16)]
+    PolicySet {
+        /// Its version.
+        #[n(0)]
+        version: u64,
+    },
+    /// Values were sealed anew.
+    #[n(17)]
+    Resealed {
+        /// How many.
+        #[n(0)]
+        count: u32,
+        /// How many had changed meanwhile and stayed.
+        #[n(1)]
+        skipped: u32,
+    },
+    /// The mail is tried again, or in quarantine.
+    #[n(18)]
+    MailPostponed {
+        /// Tries so far.
+        #[n(0)]
+        attempts: u32,
+        /// Whether it is in quarantine.
+        #[n(1)]
+        quarantined: bool,
+    },
+    /// The address is proven.
+    #[n(19)]
+    EmailConfirmed {
+        /// Whose it is.
+        #[n(0)]
+        account: AccountId,
+    },
 }
 
 /// What tokens are made from. Equal grants give equal tokens, byte for byte.
@@ -93,6 +191,12 @@ pub struct SessionGrant {
     /// End of the session, whatever is refreshed.
     #[n(5)]
     pub expires_at: Timestamp,
+    /// What its owner proved: `amr`, and `acr` by [`Methods::is_aal2`].
+    #[cbor(n(6), skip_if = "is_default")]
+    pub proved: Proved,
+    /// A device token to give to the client.
+    #[n(7)]
+    pub device: Option<DeviceGrant>,
 }
 
 /// An expected refusal.
@@ -139,6 +243,72 @@ pub enum Denial {
     /// There is no such account (any more).
     #[n(11)]
     AccountGone {},
+    /// The account waits for an administrator.
+    #[n(12)]
+    NotApproved {},
+    /// The address must be proven first.
+    #[n(13)]
+    AddressUnconfirmed {},
+    /// Nobody may register.
+    #[n(14)]
+    RegistrationClosed {},
+    /// The session must prove itself anew (SE-5).
+    #[n(15)]
+    StepUpRequired {},
+    /// The session may not do that: not an administrator, or not at `aal2`.
+    #[n(16)]
+    Forbidden {},
+    /// There is no such thing, or it is not the caller's.
+    #[n(17)]
+    NotFound {},
+    /// The mailed token is wrong, was used or is too old.
+    #[n(18)]
+    TokenGone {},
+    /// A second factor must come along. Nothing was charged.
+    #[n(19)]
+    SecondFactorRequired {
+        /// What it may be answered with.
+        #[n(0)]
+        methods: Methods,
+    },
+    /// The key was used for another request.
+    #[n(20)]
+    IdempotencyKeyReused {},
+    /// Too much mail for this account, or for this challenge (TH-9).
+    #[n(21)]
+    TooManyMails {
+        /// When the next mail can be sent.
+        #[n(0)]
+        until: Timestamp,
+    },
+    /// The account has as many factors as it may have.
+    #[n(22)]
+    TooManyFactors {},
+    /// The policy was changed meanwhile.
+    #[n(23)]
+    VersionConflict {
+        /// The version in force.
+        #[n(0)]
+        version: u64,
+    },
+    /// There is an administrator: the first one is made only once.
+    #[n(24)]
+    AdminExists {},
+    /// There would be no administrator any more.
+    #[n(25)]
+    LastAdmin {},
+    /// The challenge does not take this method.
+    #[n(26)]
+    MethodNotOffered {},
+    /// The policy contradicts itself or is over a bound.
+    #[n(27)]
+    InvalidPolicy {},
+    /// A signing key waits to become active already, or the same key is there.
+    #[n(28)]
+    KeyPending {},
+    /// The entry is over a bound that its proposer must keep.
+    #[n(29)]
+    InvalidCommand {},
 }
 
 impl Reply {
@@ -176,6 +346,16 @@ impl Reply {
             Reply::MailMarkedSent {} => "mail_marked_sent",
             Reply::Denied(denial) => denial.code(),
             Reply::Stale { .. } => "stale",
+            Reply::SecondFactorRequired { .. } => "second_factor_required",
+            Reply::EnrolmentStarted { .. } => "enrolment_started",
+            Reply::CodeSent { .. } => "code_sent",
+            Reply::Done {} => "done",
+            Reply::SessionsEnded { .. } => "sessions_ended",
+            Reply::RecoveryCodesIssued { .. } => "recovery_codes_issued",
+            Reply::PolicySet { .. } => "policy_set",
+            Reply::Resealed { .. } => "resealed",
+            Reply::MailPostponed { .. } => "mail_postponed",
+            Reply::EmailConfirmed { .. } => "email_confirmed",
         }
     }
 }
@@ -197,6 +377,24 @@ impl Denial {
             Denial::FactorDisabled {} => "factor_disabled",
             Denial::TooOld {} => "too_old",
             Denial::AccountGone {} => "account_gone",
+            Denial::NotApproved {} => "not_approved",
+            Denial::AddressUnconfirmed {} => "address_unconfirmed",
+            Denial::RegistrationClosed {} => "registration_closed",
+            Denial::StepUpRequired {} => "step_up_required",
+            Denial::Forbidden {} => "forbidden",
+            Denial::NotFound {} => "not_found",
+            Denial::TokenGone {} => "token_gone",
+            Denial::SecondFactorRequired { .. } => "second_factor_required",
+            Denial::IdempotencyKeyReused {} => "idempotency_key_reused",
+            Denial::TooManyMails { .. } => "too_many_mails",
+            Denial::TooManyFactors {} => "too_many_factors",
+            Denial::VersionConflict { .. } => "version_conflict",
+            Denial::AdminExists {} => "admin_exists",
+            Denial::LastAdmin {} => "last_admin",
+            Denial::MethodNotOffered {} => "method_not_offered",
+            Denial::InvalidPolicy {} => "invalid_policy",
+            Denial::KeyPending {} => "key_pending",
+            Denial::InvalidCommand {} => "invalid_command",
         }
     }
 }

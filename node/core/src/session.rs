@@ -1,7 +1,9 @@
 //! Session families. No token is stored: a family remembers which generation of its refresh token is live.
 
-use crate::ids::{AccountId, SessionId};
+use crate::factor::Methods;
+use crate::ids::{AccountId, DeviceId, SessionId};
 use crate::reply::SessionGrant;
+use crate::tables::schema::is_default;
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -32,6 +34,32 @@ pub struct Session {
     /// Address of the client that logged in.
     #[n(7)]
     pub client_address: String,
+    /// What its owner proved. By default what every session of the first version proved: password and TOTP.
+    #[cbor(n(8), skip_if = "is_default")]
+    pub proved: Proved,
+    /// When it was started; none: at `auth_time`.
+    #[n(9)]
+    pub created_at: Option<Timestamp>,
+    /// How long its tokens may rest before it is over, in seconds; none: until `expires_at`.
+    #[n(10)]
+    pub idle_seconds: Option<u64>,
+    /// The remembered device that it was started on.
+    #[n(11)]
+    pub device: Option<DeviceId>,
+    /// What the client calls itself.
+    #[n(12)]
+    pub agent: Option<String>,
+}
+
+/// A set of methods whose default is password and TOTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(transparent)]
+pub struct Proved(pub Methods);
+
+impl Default for Proved {
+    fn default() -> Self {
+        Self(Methods::PASSWORD.and(Methods::TOTP))
+    }
 }
 
 impl Session {
@@ -45,12 +73,29 @@ impl Session {
             issued_at: self.rotated_at,
             auth_time: self.auth_time,
             expires_at: self.expires_at,
+            proved: self.proved,
+            device: None,
         }
     }
 
     /// Whether tokens of this family are good at `now`.
     #[must_use]
     pub fn is_live(&self, now: Timestamp) -> bool {
-        self.revoked_at.is_none() && now < self.expires_at
+        self.revoked_at.is_none() && now < self.ends_at()
+    }
+
+    /// When it is over if nothing is refreshed.
+    #[must_use]
+    pub fn ends_at(&self) -> Timestamp {
+        match self.idle_seconds {
+            Some(seconds) => self.expires_at.min(self.rotated_at.plus_seconds(seconds)),
+            None => self.expires_at,
+        }
+    }
+
+    /// When it was started.
+    #[must_use]
+    pub fn started_at(&self) -> Timestamp {
+        self.created_at.unwrap_or(self.auth_time)
     }
 }

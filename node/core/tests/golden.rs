@@ -6,18 +6,19 @@
 #[cfg(test)]
 mod samples;
 
-use auth_core::account::{Account, AccountStatus};
+use auth_core::account::{Account, AccountStatus, MailWindow, Role};
 use auth_core::audit::AuditRow;
 use auth_core::challenge::Challenge;
 use auth_core::entry::Entry;
-use auth_core::factor::{Factor, FactorState};
+use auth_core::factor::{Factor, FactorState, Methods};
 use auth_core::ids::*;
 use auth_core::keys::SigningKey;
-use auth_core::outbox::{Mail, MailTemplate};
+use auth_core::outbox::{Channel, Mail, MailTemplate};
+use auth_core::policy::risk::Reasons;
 use auth_core::policy::throttle::Throttle;
 use auth_core::reply::Reply;
 use auth_core::secret::Sealed;
-use auth_core::session::Session;
+use auth_core::session::{Proved, Session};
 use auth_core::tables::Table;
 use auth_core::tables::schema::{decode_row, encode_row};
 use files::{folder, golden};
@@ -100,6 +101,14 @@ fn people() -> Vec<String> {
         updated_at: None,
         auth_seq: 9,
         throttle,
+        role: Role::User,
+        email_confirmed_at: None,
+        email_factor_since: None,
+        password_alone: false,
+        last_login_at: None,
+        mailed_throttle: Throttle::default(),
+        mails: MailWindow::default(),
+        unmet: Reasons::NONE,
     };
     let disabled = Account {
         status: AccountStatus::Disabled,
@@ -115,6 +124,7 @@ fn people() -> Vec<String> {
         last_step: None,
         throttle: Throttle::default(),
         created_at: AT,
+        last_used_at: None,
     };
     let confirmed = Factor {
         state: FactorState::Confirmed { at: AT },
@@ -146,6 +156,13 @@ fn logins() -> Vec<String> {
         created_at: AT,
         expires_at: LATER,
         answers_left: 5,
+        methods: Methods::NONE,
+        reasons: Reasons::NONE,
+        mailed: None,
+        mails: 0,
+        device: None,
+        step_up: None,
+        enrols: false,
     };
     let session = Session {
         id: SessionId(id(4)),
@@ -156,6 +173,11 @@ fn logins() -> Vec<String> {
         expires_at: LATER,
         revoked_at: None,
         client_address: "192.0.2.1".into(),
+        proved: Proved::default(),
+        created_at: None,
+        idle_seconds: None,
+        device: None,
+        agent: None,
     };
     let revoked = Session {
         revoked_at: Some(LATER),
@@ -175,6 +197,8 @@ fn works() -> Vec<String> {
         public_der: vec![5; 8],
         private: Sealed(vec![6; 8]),
         installed_at: AT,
+        activates_at: None,
+        retires_at: None,
     };
     let added = Mail {
         key: 70_000,
@@ -183,6 +207,12 @@ fn works() -> Vec<String> {
             username: "Zoë".into()
         },
         created_at: AT,
+        channel: Channel::Mail,
+        language: None,
+        account: None,
+        attempts: 0,
+        next_attempt_at: None,
+        last_error: None,
     };
     let registered = Mail {
         template: MailTemplate::AddressAlreadyRegistered {},
@@ -195,6 +225,14 @@ fn works() -> Vec<String> {
         outcome: "session_started".into(),
         account: Some(AccountId(id(1))),
         client_address: "192.0.2.1".into(),
+        actor: None,
+        session: None,
+        device: None,
+        methods: Methods::NONE,
+        reasons: Reasons::NONE,
+        shadow_reasons: Reasons::NONE,
+        facts: None,
+        chain: None,
     };
     let anonymous = AuditRow {
         account: None,

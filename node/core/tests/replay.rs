@@ -114,6 +114,8 @@ fn register(request: u8, at: Timestamp, account: u8, name: &str) -> Entry {
         email: format!("{name}@example.org"),
         email_key: format!("{name}@example.org"),
         password: Sealed(vec![1]),
+        password_alone: false,
+        confirmation: None,
     };
     entry(request, at, Command::RegisterAccount(command))
 }

@@ -52,7 +52,7 @@ pub(super) fn compose(sender: &Sender, cluster_id: &str, mail: &Mail) -> Result<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use auth_core::outbox::MailTemplate;
+    use auth_core::outbox::{Channel, MailTemplate};
     use auth_core::time::Timestamp;
 
     fn mail(to: &str, username: &str) -> Mail {
@@ -63,6 +63,12 @@ mod tests {
                 username: username.into(),
             },
             created_at: Timestamp::from_seconds(1_700_000_000),
+            channel: Channel::Mail,
+            language: None,
+            account: None,
+            attempts: 0,
+            next_attempt_at: None,
+            last_error: None,
         }
     }
 

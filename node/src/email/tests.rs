@@ -32,6 +32,8 @@ async fn cause_mail(replication: &Replication) {
             email: "maria@example.org".into(),
             email_key: "maria@example.org".into(),
             password: Sealed(vec![1]),
+            password_alone: false,
+            confirmation: None,
         };
         let entry = Entry {
             request_id: RequestId(entropy::bytes()),

@@ -27,6 +27,18 @@ pub(super) fn english(template: &MailTemplate) -> Text {
                  If this was not you, somebody knows your password: tell whoever runs this service at once.\n"
             ),
         },
+        MailTemplate::LoginCode { username, .. } => about(username, "A code to log in was asked for"),
+        MailTemplate::ConfirmAddress { username, .. } => about(username, "This address shall be confirmed"),
+        MailTemplate::ResetPassword { username, .. } => about(username, "A password reset was asked for"),
+        MailTemplate::AddressChanged { username } => about(username, "The mail address of your account was changed"),
+        MailTemplate::Notice { username, .. } => about(username, "The security of your account was changed"),
+    }
+}
+
+fn about(username: &str, subject: &'static str) -> Text {
+    Text {
+        subject,
+        body: format!("{subject}: account \"{username}\".\n"),
     }
 }
 

@@ -107,6 +107,27 @@ impl Refusal {
             Denial::TooManyAttempts { until } => Self::too_many(clock::now(), until),
             Denial::EnrolmentRequired {} => Self::new(Code::EnrolmentRequired, "totp_enrolment_required"),
             Denial::AlreadyEnrolled {} => Self::new(Code::Forbidden, "totp_already_enrolled"),
+            Denial::NotApproved {} => Self::new(Code::AccountNotApproved, "The account is not approved yet"),
+            Denial::AddressUnconfirmed {} => Self::new(Code::AccountNotApproved, "The address is not confirmed yet"),
+            Denial::StepUpRequired {} => Self::new(Code::StepUpRequired, "Prove who you are again first"),
+            Denial::RegistrationClosed {}
+            | Denial::Forbidden {}
+            | Denial::AdminExists {}
+            | Denial::LastAdmin {}
+            | Denial::MethodNotOffered {} => Self::new(Code::Forbidden, denial.code()),
+            Denial::NotFound {} => Self::new(Code::NotFound, "Not found"),
+            Denial::TokenGone {} | Denial::SecondFactorRequired { .. } => {
+                Self::new(Code::InvalidCode, "Invalid or expired code")
+            }
+            Denial::IdempotencyKeyReused {} => Self::new(
+                Code::IdempotencyKeyReused,
+                "Idempotency-Key was used for another request",
+            ),
+            Denial::TooManyMails { until } => Self::too_many(clock::now(), until),
+            Denial::TooManyFactors {} | Denial::VersionConflict { .. } | Denial::KeyPending {} => {
+                Self::new(Code::Conflict, denial.code())
+            }
+            Denial::InvalidPolicy {} | Denial::InvalidCommand {} => Self::new(Code::InvalidRequest, denial.code()),
             // The entry waited longer than repeats are remembered: it was refused without effect.
             Denial::TooOld {} => Self::unavailable(),
         }

@@ -219,6 +219,7 @@ impl Auth {
     ) -> Result<Reply, ServiceError> {
         let client = Client {
             address: ctx.client_address.to_string(),
+            ..Client::default()
         };
         let entry = Entry {
             request_id,

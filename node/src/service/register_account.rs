@@ -39,6 +39,8 @@ impl Auth {
             email: email.shown.clone(),
             email_key: email.key,
             password,
+            password_alone: false,
+            confirmation: None,
         });
         let reply = self.propose(ctx, request_id, command).await?;
         let Reply::AccountRegistered { account, created_at } = reply else {

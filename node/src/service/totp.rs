@@ -202,6 +202,7 @@ mod tests {
             last_step: None,
             throttle: Default::default(),
             created_at: Timestamp::default(),
+            last_used_at: None,
         };
         assert!(Seed::open(&ring, &factor(account)).is_ok());
         assert!(Seed::open(&ring, &factor(AccountId([3; 16]))).is_err());

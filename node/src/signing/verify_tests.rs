@@ -7,6 +7,7 @@ use crate::secrets::KeyRing;
 use crate::signing::key;
 use auth_core::keys::SigningKey;
 use auth_core::reply::SessionGrant;
+use auth_core::session::Proved;
 use auth_core::tables::memory::MemoryTables;
 use auth_core::tables::{Table, schema};
 use secrecy::ExposeSecret as _;
@@ -28,6 +29,8 @@ fn keys() -> &'static SigningKeys {
             public_der: made.public_der,
             private: made.private,
             installed_at: NOW,
+            activates_at: None,
+            retires_at: None,
         };
         let mut tables = MemoryTables::default();
         schema::put(&mut tables, Table::SigningKeys, made.kid.as_bytes(), &row).unwrap();
@@ -68,6 +71,8 @@ fn grant() -> SessionGrant {
         issued_at: NOW,
         auth_time: Timestamp(NOW.0 - 9_000_000),
         expires_at: NOW.plus_seconds(5_184_000),
+        proved: Proved::default(),
+        device: None,
     }
 }
 

@@ -121,6 +121,8 @@ fn parse(key: &[u8]) -> Result<(Kind, [u8; 16]), Fault> {
 mod tests {
     use super::*;
     use crate::challenge::Challenge;
+    use crate::factor::Methods;
+    use crate::policy::risk::Reasons;
     use crate::tables::TablesRead;
     use crate::tables::memory::MemoryTables;
 
@@ -134,6 +136,13 @@ mod tests {
             created_at: Timestamp(0),
             expires_at,
             answers_left: 5,
+            methods: Methods::NONE,
+            reasons: Reasons::NONE,
+            mailed: None,
+            mails: 0,
+            device: None,
+            step_up: None,
+            enrols: false,
         };
         put(tables, Table::Challenges, &id.0, &row).unwrap();
         id

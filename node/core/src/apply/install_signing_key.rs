@@ -24,6 +24,8 @@ pub(super) fn apply(
         public_der: command.public_der.clone(),
         private: command.private.clone(),
         installed_at: moment.now,
+        activates_at: None,
+        retires_at: None,
     };
     put(tables, Table::SigningKeys, key.kid.as_bytes(), &key)?;
     Ok(installed)

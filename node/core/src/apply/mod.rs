@@ -26,7 +26,9 @@ use crate::audit::AuditRow;
 use crate::command::Command;
 use crate::entry::Entry;
 use crate::error::Fault;
+use crate::factor::Methods;
 use crate::limits::{DEDUP_SECONDS, ENTRY_AGE_SECONDS_MAX};
+use crate::policy::risk::Reasons;
 use crate::query;
 use crate::reply::{Denial, Reply};
 use crate::tables::schema::put;
@@ -91,6 +93,33 @@ fn decide(moment: Moment<'_>, command: &Command, tables: &mut impl Tables) -> Re
         Command::EndSession(command) => end_session::apply(moment, command, tables),
         Command::InstallSigningKey(command) => install_signing_key::apply(moment, command, tables),
         Command::MarkMailSent(command) => mark_mail_sent::apply(command, tables),
+        Command::SignIn(_)
+        | Command::AnswerChallenge(_)
+        | Command::SendCode(_)
+        | Command::ChangePassword(_)
+        | Command::RequestPasswordReset(_)
+        | Command::ResetPassword(_)
+        | Command::RequestEmailChange(_)
+        | Command::ConfirmEmail(_)
+        | Command::DeleteAccount(_)
+        | Command::IssueRecoveryCodes(_)
+        | Command::AddTotp(_)
+        | Command::ConfirmTotp(_)
+        | Command::RemoveTotp(_)
+        | Command::SetEmailFactor(_)
+        | Command::StepUp(_)
+        | Command::StartStepUp(_)
+        | Command::EndSessions(_)
+        | Command::ForgetDevice(_)
+        | Command::SetPolicy(_)
+        | Command::BootstrapAdmin(_)
+        | Command::AdministerAccount(_)
+        | Command::AddSigningKey(_)
+        | Command::DropSigningKeys(_)
+        | Command::Reseal(_)
+        | Command::MarkMailFailed(_)
+        | Command::ReleaseMail(_)
+        | Command::UpgradePassword(_) => Ok(Decision::denied(Denial::InvalidCommand {})),
     }
 }
 
@@ -108,6 +137,14 @@ fn audited(
         outcome: decision.outcome.to_owned(),
         account: decision.account,
         client_address: entry.client.address.clone(),
+        actor: None,
+        session: None,
+        device: None,
+        methods: Methods::NONE,
+        reasons: Reasons::NONE,
+        shadow_reasons: Reasons::NONE,
+        facts: None,
+        chain: None,
     };
     put(tables, Table::Audit, &index.to_be_bytes(), &row)?;
     Ok(decision.reply)

@@ -2,7 +2,7 @@
 
 use super::decision::Moment;
 use crate::error::Fault;
-use crate::outbox::{Mail, MailTemplate};
+use crate::outbox::{Channel, Mail, MailTemplate};
 use crate::tables::schema::put;
 use crate::tables::{Table, Tables};
 
@@ -18,6 +18,12 @@ pub(super) fn send(
         to: to.to_owned(),
         template,
         created_at: moment.now,
+        channel: Channel::Mail,
+        language: None,
+        account: None,
+        attempts: 0,
+        next_attempt_at: None,
+        last_error: None,
     };
     put(tables, Table::Outbox, &mail.key.to_be_bytes(), &mail)
 }

@@ -4,12 +4,13 @@
 use super::decision::{Decision, Moment};
 use super::expiry::{self, Kind};
 use super::outbox;
-use crate::account::{Account, AccountStatus};
+use crate::account::{Account, AccountStatus, MailWindow, Role};
 use crate::command::RegisterAccount;
 use crate::error::Fault;
 use crate::ids::AccountId;
 use crate::limits::ADDRESS_NOTICE_SECONDS;
 use crate::outbox::MailTemplate;
+use crate::policy::risk::Reasons;
 use crate::policy::throttle::Throttle;
 use crate::query;
 use crate::reply::{Denial, Reply};
@@ -61,6 +62,14 @@ fn store(moment: Moment<'_>, command: &RegisterAccount, tables: &mut impl Tables
         updated_at: None,
         auth_seq: 1,
         throttle: Throttle::default(),
+        role: Role::User,
+        email_confirmed_at: None,
+        email_factor_since: None,
+        password_alone: command.password_alone,
+        last_login_at: None,
+        mailed_throttle: Throttle::default(),
+        mails: MailWindow::default(),
+        unmet: Reasons::NONE,
     };
     put(tables, Table::Meta, LAST_NUMBER_KEY, &number)?;
     put(tables, Table::Accounts, &account.id.0, &account)?;

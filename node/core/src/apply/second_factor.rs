@@ -13,7 +13,7 @@ use crate::outbox::MailTemplate;
 use crate::policy::throttle::Throttle;
 use crate::query;
 use crate::reply::{Reply, SessionGrant};
-use crate::session::Session;
+use crate::session::{Proved, Session};
 use crate::tables::schema::{pair_key, put};
 use crate::tables::{Table, Tables, TablesRead};
 use crate::time::Timestamp;
@@ -151,6 +151,7 @@ pub(super) fn replace_pending(
         last_step: None,
         throttle: Throttle::default(),
         created_at: now,
+        last_used_at: None,
     };
     put_factor(&factor, tables)?;
     Ok(expires_at)
@@ -189,6 +190,11 @@ fn start_session(
         expires_at: now.plus_seconds(new.seconds),
         revoked_at: None,
         client_address: moment.client_address.to_owned(),
+        proved: Proved::default(),
+        created_at: None,
+        idle_seconds: None,
+        device: None,
+        agent: None,
     };
     put(tables, Table::Sessions, &session.id.0, &session)?;
     expiry::schedule(session.expires_at, Kind::Session, session.id.0, tables)?;
@@ -212,6 +218,7 @@ mod tests {
             last_step,
             throttle: Throttle::default(),
             created_at: Timestamp(0),
+            last_used_at: None,
         }
     }
 

@@ -8,8 +8,9 @@ use crate::account::AccountStatus;
 use crate::challenge::Challenge;
 use crate::command::StartLogin;
 use crate::error::Fault;
-use crate::factor::Factor;
+use crate::factor::{Factor, Methods};
 use crate::limits::{CHALLENGE_ANSWERS_MAX, CHALLENGE_SECONDS, PENDING_FACTOR_SECONDS};
+use crate::policy::risk::Reasons;
 use crate::query;
 use crate::reply::{Denial, Reply};
 use crate::tables::schema::put;
@@ -49,6 +50,13 @@ pub(super) fn apply(moment: Moment<'_>, command: &StartLogin, tables: &mut impl 
         created_at: now,
         expires_at: now.plus_seconds(seconds),
         answers_left: CHALLENGE_ANSWERS_MAX,
+        methods: Methods::NONE,
+        reasons: Reasons::NONE,
+        mailed: None,
+        mails: 0,
+        device: None,
+        step_up: None,
+        enrols: false,
     };
     put(tables, Table::Challenges, &challenge.id.0, &challenge)?;
     expiry::schedule(challenge.expires_at, Kind::Challenge, challenge.id.0, tables)?;

@@ -59,6 +59,7 @@ impl Bench {
     pub(super) fn run(&mut self, command: Command) -> Reply {
         let client = Client {
             address: "192.0.2.1".into(),
+            ..Client::default()
         };
         let entry = Entry {
             request_id: RequestId(self.draw()),
@@ -94,6 +95,8 @@ impl Bench {
             email: email.into(),
             email_key: email.into(),
             password: Sealed(vec![1, 2, 3]),
+            password_alone: false,
+            confirmation: None,
         }
     }
 

@@ -37,11 +37,31 @@ pub enum Table {
     Outbox = 13,
     /// Audit rows by log index.
     Audit = 14,
+    /// Remembered devices by account id and device id.
+    Devices = 15,
+    /// Networks that an account logged in from, by account id and network.
+    KnownNetworks = 16,
+    /// Session ids by account id and session id.
+    SessionsByAccount = 17,
+    /// Recovery codes by account id.
+    RecoveryCodes = 18,
+    /// Tokens that were mailed, by hash.
+    MailTokens = 19,
+    /// Answers by scope and key of the client.
+    Idempotency = 20,
+    /// Log indexes of audit rows by account id, the newest first.
+    AuditByAccount = 21,
+    /// Account ids by number.
+    AccountsByNumber = 22,
+    /// Mail that is not tried any more, by key.
+    Quarantine = 23,
+    /// When mail was handed over, by key.
+    SentMail = 24,
 }
 
 impl Table {
     /// Every table, for digests and dumps.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 24] = [
         Self::Meta,
         Self::Replies,
         Self::Expiry,
@@ -56,6 +76,16 @@ impl Table {
         Self::SigningKeys,
         Self::Outbox,
         Self::Audit,
+        Self::Devices,
+        Self::KnownNetworks,
+        Self::SessionsByAccount,
+        Self::RecoveryCodes,
+        Self::MailTokens,
+        Self::Idempotency,
+        Self::AuditByAccount,
+        Self::AccountsByNumber,
+        Self::Quarantine,
+        Self::SentMail,
     ];
 
     /// Number on disk.

@@ -50,6 +50,11 @@ pub fn put<T: Encode<()>>(tables: &mut impl Tables, table: Table, key: &[u8], ro
     Ok(tables.put(table, key, encode_row(row))?)
 }
 
+/// Whether a field is left out of the bytes: it was added later, and rows from before it stay as they are.
+pub fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// Two fixed-width parts as one key.
 #[must_use]
 pub fn pair_key(first: &[u8], second: &[u8]) -> Vec<u8> {
@@ -83,5 +88,15 @@ fn name(table: Table) -> &'static str {
         Table::SigningKeys => "signing_keys",
         Table::Outbox => "outbox",
         Table::Audit => "audit",
+        Table::Devices => "devices",
+        Table::KnownNetworks => "known_networks",
+        Table::SessionsByAccount => "sessions_by_account",
+        Table::RecoveryCodes => "recovery_codes",
+        Table::MailTokens => "mail_tokens",
+        Table::Idempotency => "idempotency",
+        Table::AuditByAccount => "audit_by_account",
+        Table::AccountsByNumber => "accounts_by_number",
+        Table::Quarantine => "quarantine",
+        Table::SentMail => "sent_mail",
     }
 }

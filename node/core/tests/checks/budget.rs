@@ -167,7 +167,34 @@ fn guess(applied: &Applied<'_>, now: Timestamp) -> Option<Guess> {
         | Command::RefreshSession(_)
         | Command::EndSession(_)
         | Command::InstallSigningKey(_)
-        | Command::MarkMailSent(_) => return None,
+        | Command::MarkMailSent(_)
+        | Command::SignIn(_)
+        | Command::AnswerChallenge(_)
+        | Command::SendCode(_)
+        | Command::ChangePassword(_)
+        | Command::RequestPasswordReset(_)
+        | Command::ResetPassword(_)
+        | Command::RequestEmailChange(_)
+        | Command::ConfirmEmail(_)
+        | Command::DeleteAccount(_)
+        | Command::IssueRecoveryCodes(_)
+        | Command::AddTotp(_)
+        | Command::ConfirmTotp(_)
+        | Command::RemoveTotp(_)
+        | Command::SetEmailFactor(_)
+        | Command::StepUp(_)
+        | Command::StartStepUp(_)
+        | Command::EndSessions(_)
+        | Command::ForgetDevice(_)
+        | Command::SetPolicy(_)
+        | Command::BootstrapAdmin(_)
+        | Command::AdministerAccount(_)
+        | Command::AddSigningKey(_)
+        | Command::DropSigningKeys(_)
+        | Command::Reseal(_)
+        | Command::MarkMailFailed(_)
+        | Command::ReleaseMail(_)
+        | Command::UpgradePassword(_) => return None,
     };
     query::account(applied.before, account).unwrap()?;
     let factor = answerable(applied, account, now);
@@ -189,7 +216,17 @@ fn guess(applied: &Applied<'_>, now: Timestamp) -> Option<Guess> {
         | Reply::SessionEnded {}
         | Reply::SigningKeyInstalled {}
         | Reply::MailMarkedSent {}
-        | Reply::Stale { .. } => Outcome::Other,
+        | Reply::Stale { .. }
+        | Reply::SecondFactorRequired { .. }
+        | Reply::EnrolmentStarted { .. }
+        | Reply::CodeSent { .. }
+        | Reply::Done {}
+        | Reply::SessionsEnded { .. }
+        | Reply::RecoveryCodesIssued { .. }
+        | Reply::PolicySet { .. }
+        | Reply::Resealed { .. }
+        | Reply::MailPostponed { .. }
+        | Reply::EmailConfirmed { .. } => Outcome::Other,
     };
     let takes_code = matches!(applied.entry.command, Command::VerifyFactor(_) | Command::LogIn(_));
     let spends_factor = takes_code && factor.is_some() && outcome != Outcome::Other;

@@ -5,6 +5,7 @@ use auth_core::entry::{Client, Entry};
 use auth_core::ids::*;
 use auth_core::reply::{Denial, Reply, SessionGrant};
 use auth_core::secret::Sealed;
+use auth_core::session::Proved;
 use auth_core::time::Timestamp;
 
 /// Some instant.
@@ -21,6 +22,7 @@ pub(crate) fn id(kind: u8) -> [u8; 16] {
 pub(crate) fn entries() -> Vec<(&'static str, Entry)> {
     let client = Client {
         address: "192.0.2.1".into(),
+        ..Client::default()
     };
     let entry = |command| Entry {
         request_id: RequestId(id(6)),
@@ -44,6 +46,8 @@ fn account_commands() -> [(&'static str, Command); 4] {
         email: "Zoe@example.org".into(),
         email_key: "zoe@example.org".into(),
         password: Sealed(vec![1, 2, 3]),
+        password_alone: false,
+        confirmation: None,
     };
     let known = Subject::Account { account, base_seq: 7 };
     let unknown = Subject::UnknownName { name: NameMac(id(5)) };
@@ -146,6 +150,8 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         issued_at: AT,
         auth_time: AT,
         expires_at: LATER,
+        proved: Proved::default(),
+        device: None,
     };
     let answers = [
         Reply::AccountRegistered {

@@ -185,7 +185,17 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
             | Reply::SessionEnded {}
             | Reply::SigningKeyInstalled {}
             | Reply::MailMarkedSent {}
-            | Reply::Denied(_) => {}
+            | Reply::Denied(_)
+            | Reply::SecondFactorRequired { .. }
+            | Reply::EnrolmentStarted { .. }
+            | Reply::CodeSent { .. }
+            | Reply::Done {}
+            | Reply::SessionsEnded { .. }
+            | Reply::RecoveryCodesIssued { .. }
+            | Reply::PolicySet { .. }
+            | Reply::Resealed { .. }
+            | Reply::MailPostponed { .. }
+            | Reply::EmailConfirmed { .. } => {}
         }
     }
 
@@ -201,6 +211,7 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
     fn propose(&mut self, node: usize, command: Command) -> Entry {
         let client = Client {
             address: format!("192.0.2.{node}"),
+            ..Client::default()
         };
         let entry = Entry {
             request_id: RequestId(self.draw()),
@@ -256,6 +267,8 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
                 email: format!("{email}@example.org"),
                 email_key: format!("{email}@example.org"),
                 password: Sealed(vec![name]),
+                password_alone: name % 2 == 0,
+                confirmation: None,
             }),
             Ask::WrongPassword { name } => {
                 let account = self.account(name)?;
@@ -373,6 +386,33 @@ fn rebased(command: Command, base_seq: u64) -> Command {
         | Command::RefreshSession(_)
         | Command::EndSession(_)
         | Command::InstallSigningKey(_)
-        | Command::MarkMailSent(_)) => command,
+        | Command::MarkMailSent(_)
+        | Command::SignIn(_)
+        | Command::AnswerChallenge(_)
+        | Command::SendCode(_)
+        | Command::ChangePassword(_)
+        | Command::RequestPasswordReset(_)
+        | Command::ResetPassword(_)
+        | Command::RequestEmailChange(_)
+        | Command::ConfirmEmail(_)
+        | Command::DeleteAccount(_)
+        | Command::IssueRecoveryCodes(_)
+        | Command::AddTotp(_)
+        | Command::ConfirmTotp(_)
+        | Command::RemoveTotp(_)
+        | Command::SetEmailFactor(_)
+        | Command::StepUp(_)
+        | Command::StartStepUp(_)
+        | Command::EndSessions(_)
+        | Command::ForgetDevice(_)
+        | Command::SetPolicy(_)
+        | Command::BootstrapAdmin(_)
+        | Command::AdministerAccount(_)
+        | Command::AddSigningKey(_)
+        | Command::DropSigningKeys(_)
+        | Command::Reseal(_)
+        | Command::MarkMailFailed(_)
+        | Command::ReleaseMail(_)
+        | Command::UpgradePassword(_)) => command,
     }
 }

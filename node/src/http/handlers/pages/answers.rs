@@ -100,7 +100,25 @@ pub(super) fn told_in_form(error: &ServiceError, wrong: &'static str) -> Option<
             | Denial::SessionRevoked {}
             | Denial::AccountDisabled {}
             | Denial::FactorDisabled {}
-            | Denial::AccountGone {} => Some(wrong.to_owned()),
+            | Denial::AccountGone {}
+            | Denial::NotApproved { .. }
+            | Denial::AddressUnconfirmed { .. }
+            | Denial::RegistrationClosed { .. }
+            | Denial::StepUpRequired { .. }
+            | Denial::Forbidden { .. }
+            | Denial::NotFound { .. }
+            | Denial::TokenGone { .. }
+            | Denial::SecondFactorRequired { .. }
+            | Denial::IdempotencyKeyReused { .. }
+            | Denial::TooManyMails { .. }
+            | Denial::TooManyFactors { .. }
+            | Denial::VersionConflict { .. }
+            | Denial::AdminExists { .. }
+            | Denial::LastAdmin { .. }
+            | Denial::MethodNotOffered { .. }
+            | Denial::InvalidPolicy { .. }
+            | Denial::KeyPending { .. }
+            | Denial::InvalidCommand { .. } => Some(wrong.to_owned()),
             Denial::TooOld {} => None,
         },
         ServiceError::Unauthenticated

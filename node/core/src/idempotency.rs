@@ -1,0 +1,60 @@
+//! `Idempotency-Key`: the same key with the same body gets the first answer for a day, with another body a refusal. The
+//! answer is kept in the same entry as the effect.
+//!
+//! Kept are replies that decided something. Not kept, so that the client can try again: `Stale`, `TooOld`,
+//! `TooManyAttempts`, `TooManyMails`.
+
+use crate::ids::RequestId;
+use crate::reply::Reply;
+use crate::secret::{Mac, Sealed};
+use crate::time::Timestamp;
+use minicbor::{Decode, Encode};
+
+/// What a client named its request.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct IdempotencyKey {
+    /// Whose keys these are: an account's id, or a keyed hash of what an unknown client is known by.
+    #[cbor(n(0), with = "minicbor::bytes")]
+    pub scope: [u8; 16],
+    /// Keyed hash of route and key.
+    #[cbor(n(1), with = "minicbor::bytes")]
+    pub key: [u8; 16],
+    /// Keyed hash of the body. A body may hold a password: never a bare hash.
+    #[n(2)]
+    pub body: Mac,
+    /// What the answer holds beyond the reply, sealed: a seed or recovery codes that are shown once.
+    #[n(3)]
+    pub answer: Option<Sealed>,
+}
+
+impl IdempotencyKey {
+    /// Key of its row.
+    #[must_use]
+    pub fn row_key(&self) -> [u8; 32] {
+        let mut key = [0; 32];
+        for (to, from) in key.iter_mut().zip(self.scope.iter().chain(&self.key)) {
+            *to = *from;
+        }
+        key
+    }
+}
+
+/// A row of the idempotency table.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct KeptAnswer {
+    /// Keyed hash of the body.
+    #[n(0)]
+    pub body: Mac,
+    /// The entry's reply.
+    #[n(1)]
+    pub reply: Reply,
+    /// The request that it was given to first.
+    #[n(2)]
+    pub request_id: RequestId,
+    /// When it is forgotten.
+    #[n(3)]
+    pub expires_at: Timestamp,
+    /// See [`IdempotencyKey::answer`].
+    #[n(4)]
+    pub answer: Option<Sealed>,
+}
