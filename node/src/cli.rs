@@ -1,8 +1,11 @@
 //! The command line, and what becomes of it as an exit code: 0 an orderly end, 1 a fault while running, 2 refused before
 //! anything was served.
 
+mod breach_filter;
+
 use crate::config::Config;
 use crate::startup::{self, Ended};
+use breach_filter::BreachFilterCommand;
 use clap::{Args, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -37,6 +40,12 @@ enum Command {
         after_help = "Example:\n  tfauth-node check-config --config /etc/tfauth/node-1.toml && systemctl restart tfauth-node"
     )]
     CheckConfig(ConfigFile),
+    /// Work on the filter of breached passwords.
+    #[command(
+        subcommand,
+        after_help = "Example:\n  tfauth-node breach-filter build --in pwned-passwords-sha1-ordered-by-hash.txt --out /etc/tfauth/breached.filter"
+    )]
+    BreachFilter(BreachFilterCommand),
 }
 
 #[derive(Args)]
@@ -67,6 +76,7 @@ fn run_with(args: impl IntoIterator<Item = OsString>, fsync: Result<(), raft_sto
         }
     };
     match cli.command {
+        Command::BreachFilter(BreachFilterCommand::Build(files)) => breach_filter::build(&files),
         Command::CheckConfig(file) => match Config::load(&file.config) {
             Ok(config) => {
                 println!(

@@ -11,6 +11,7 @@ pub mod entropy;
 pub mod hashing;
 pub mod http;
 pub mod limits;
+pub mod passwords;
 pub mod replication;
 pub mod secrets;
 pub mod service;

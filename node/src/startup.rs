@@ -213,7 +213,9 @@ fn app_state(config: &Config, replication: &Replication, hashing: HashPool, keys
     };
     let auth = Auth::new(tokens, replication.clone(), Arc::clone(&config.key_ring), hashing, keys);
     AppState {
-        auth: auth.with_flood_limit(config.login_per_address_per_minute),
+        auth: auth
+            .with_flood_limit(config.login_per_address_per_minute)
+            .with_password_policy(config.passwords.clone()),
         config: Arc::new(HttpConfig {
             public_origins: config.http.public_origins.clone(),
             public_profiles: config.dialects.public_profiles,

@@ -8,9 +8,11 @@ use crate::hashing::{HashParams, HashSettings};
 use crate::limits::{
     CONNECTIONS_DEFAULT, CONNECTIONS_MAX, REQUEST_DEADLINE_DEFAULT, REQUEST_DEADLINE_MAX, REQUEST_DEADLINE_MIN,
 };
+use crate::passwords::{BreachFilter, PasswordPolicy};
 use crate::secrets::KeyRing;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +26,8 @@ const HASH_PASSES_DEFAULT: u32 = 2;
 const HASH_QUEUE_DEFAULT: usize = 128;
 const HASH_QUEUE_MAX: usize = 65_536;
 const HASH_THREADS_MAX: usize = 256;
+const CONTEXT_WORDS_MAX: usize = 64;
+const CONTEXT_WORD_CHARS_MAX: usize = 64;
 const ACCESS_SECONDS_DEFAULT: u64 = 3600;
 const ACCESS_SECONDS_MIN: u64 = 60;
 const ACCESS_SECONDS_MAX: u64 = 24 * 3600;
@@ -39,6 +43,7 @@ pub(super) fn check(file: raw::File) -> Result<Config, ConfigError> {
     let timing = check_timing(&file.timing)?;
     let http = check_http(&file.http, &timing)?;
     let hashing = check_hashing(&file.hashing)?;
+    let passwords = check_passwords(&file.passwords)?;
     let tokens = check_tokens(&file.tokens, &http)?;
     let logins = file
         .limits
@@ -84,6 +89,7 @@ pub(super) fn check(file: raw::File) -> Result<Config, ConfigError> {
         key_ring,
         timing,
         hashing,
+        passwords,
         tokens,
         dialects: Dialects {
             public_profiles: file.dialects.public_profiles,
@@ -257,6 +263,30 @@ fn check_hashing(raw: &raw::Hashing) -> Result<HashSettings, ConfigError> {
         queue_max,
         params,
     })
+}
+
+/// Reads the filter, too: a damaged one is told before anything is served.
+fn check_passwords(raw: &raw::Passwords) -> Result<PasswordPolicy, ConfigError> {
+    let setting = "passwords.context_words";
+    if raw.context_words.len() > CONTEXT_WORDS_MAX {
+        let allowed = format!("up to {CONTEXT_WORDS_MAX} words");
+        return Err(ConfigError::value(setting, raw.context_words.len(), allowed));
+    }
+    for word in &raw.context_words {
+        if word.trim().is_empty() || word.chars().count() > CONTEXT_WORD_CHARS_MAX {
+            let allowed = format!("1 to {CONTEXT_WORD_CHARS_MAX} characters each");
+            return Err(ConfigError::value(setting, word, allowed));
+        }
+    }
+    let load = |path: &PathBuf| {
+        BreachFilter::load(path).map_err(|error| ConfigError::Contents {
+            setting: "passwords.breach_filter",
+            path: path.clone(),
+            problem: error.to_string(),
+        })
+    };
+    let breached = raw.breach_filter.as_ref().map(load).transpose()?;
+    Ok(PasswordPolicy::new(&raw.context_words, breached))
 }
 
 fn check_tokens(raw: &raw::Tokens, http: &Http) -> Result<Tokens, ConfigError> {

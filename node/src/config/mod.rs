@@ -16,6 +16,7 @@ pub use error::ConfigError;
 pub use raw::SmtpTls;
 
 use crate::hashing::HashSettings;
+use crate::passwords::PasswordPolicy;
 use crate::secrets::KeyRing;
 use crate::tls::Identity;
 use std::net::SocketAddr;
@@ -49,6 +50,8 @@ pub struct Config {
     pub timing: raft_store::Timing,
     /// Cost of password hashes and the threads that compute them.
     pub hashing: HashSettings,
+    /// Which passwords accounts may have.
+    pub passwords: PasswordPolicy,
     /// Names and lives of tokens.
     pub tokens: Tokens,
     /// Switches of the dialects.

@@ -23,6 +23,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) hashing: Hashing,
     #[serde(default)]
+    pub(super) passwords: Passwords,
+    #[serde(default)]
     pub(super) tokens: Tokens,
     #[serde(default)]
     pub(super) dialects: Dialects,
@@ -94,6 +96,13 @@ pub(super) struct Hashing {
     pub(super) memory_kib: Option<u32>,
     pub(super) passes: Option<u32>,
     pub(super) queue_max: Option<usize>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Passwords {
+    pub(super) context_words: Vec<String>,
+    pub(super) breach_filter: Option<PathBuf>,
 }
 
 #[derive(Deserialize, Default)]

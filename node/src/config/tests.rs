@@ -340,3 +340,28 @@ fn certificates_must_fit_key_name_and_authority() {
     site.write("ca.pem", "nothing of use");
     assert_says(&site.refusal_of(GOOD), &["tls.ca", "no certificate"]);
 }
+
+#[test]
+fn a_filter_of_breached_passwords_is_read_and_a_damaged_one_is_refused() {
+    let site = Site::new();
+    let with = |value: &str| format!("{GOOD}[passwords]\n{value}\n");
+    let path = site.dir.path().join("breached");
+    let list = "0000000000000000000000000000000000000000:3\n";
+    crate::passwords::build(list.as_bytes(), &path, |_| {}).unwrap();
+    let loaded = site.load(&with(
+        "context_words = [\"Acme Bank\"]\nbreach_filter = \"DIR/breached\"",
+    ));
+    assert_eq!(
+        loaded.ok().and_then(|config| config.passwords.breached_passwords()),
+        Some(1)
+    );
+    let absent = site.refusal_of(&with("breach_filter = \"DIR/none\""));
+    assert_says(&absent, &["passwords.breach_filter", "cannot be read"]);
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[20] ^= 1;
+    std::fs::write(&path, bytes).unwrap();
+    let damaged = site.refusal_of(&with("breach_filter = \"DIR/breached\""));
+    assert_says(&damaged, &["passwords.breach_filter", "is damaged", "build it again"]);
+    let blank = site.refusal_of(&with("context_words = [\" \"]"));
+    assert_says(&blank, &["passwords.context_words", "1 to 64 characters"]);
+}

@@ -169,6 +169,15 @@ impl KeyRing {
             .map_or([0; 32], |secret| mac_with(secret, purpose, data))
     }
 
+    /// A keyed hash of `data` with the oldest secret (the smallest id): the same before, while and after another one
+    /// becomes active, for names under which something is looked up or compared in the store.
+    #[must_use]
+    pub fn stable_mac(&self, purpose: &'static str, data: &[u8]) -> [u8; 32] {
+        self.secrets
+            .first_key_value()
+            .map_or([0; 32], |(_, secret)| mac_with(secret, purpose, data))
+    }
+
     /// Whether `tag` (at least 16 bytes; a truncated hash counts) is [`Self::mac`] of `data` under any secret of the ring.
     #[must_use]
     pub fn verify_mac(&self, purpose: &'static str, data: &[u8], tag: &[u8]) -> bool {
@@ -289,6 +298,7 @@ mod tests {
         assert_ne!(tag, old.mac("a", b"datb"));
         let rotated = KeyRing::of_tests(2, &[(1, [7; 32]), (2, [8; 32])]);
         assert_ne!(rotated.mac("a", b"data"), tag);
+        assert_eq!(rotated.stable_mac("a", b"data"), tag, "the oldest key names");
         assert!(rotated.verify_mac("a", b"data", &tag));
         assert!(rotated.verify_mac("a", b"data", &tag[..16]));
         assert!(!rotated.verify_mac("a", b"data", &tag[..15]));

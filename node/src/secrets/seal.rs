@@ -28,6 +28,11 @@ pub enum Purpose {
     TotpSeed,
     /// PKCS #8 of a signing key; the record is its kid.
     SigningKey,
+    /// What a mail or message tells its recipient only: a code or a token. The record is the account's id.
+    MailSecret,
+    /// What an answer holds that is shown once, kept for a repeat under the same `Idempotency-Key`. The record is its
+    /// scope and key.
+    KeptAnswer,
 }
 
 impl Purpose {
@@ -37,6 +42,8 @@ impl Purpose {
             Self::PasswordHash => b"password hash",
             Self::TotpSeed => b"totp seed",
             Self::SigningKey => b"signing key",
+            Self::MailSecret => b"mail secret",
+            Self::KeptAnswer => b"kept answer",
         }
     }
 }

@@ -199,7 +199,7 @@ impl Auth {
     }
 
     fn name_mac(&self, key: &str) -> NameMac {
-        let mac = self.inner.ring.mac("unknown name", key.as_bytes());
+        let mac = self.inner.ring.stable_mac("unknown name", key.as_bytes());
         let mut name = [0; 16];
         name.copy_from_slice(&mac[..16]);
         NameMac(name)

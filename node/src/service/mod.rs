@@ -14,6 +14,7 @@ mod guess;
 mod limits;
 mod log_in;
 mod names;
+mod new_password;
 mod pending_totp;
 mod public_profile;
 pub mod qr;
@@ -30,6 +31,7 @@ pub use error::{FieldError, ServiceError};
 use crate::clock;
 use crate::hashing::HashPool;
 use crate::http::context::RequestContext;
+use crate::passwords::PasswordPolicy;
 use crate::replication::{Replication, View};
 use crate::secrets::KeyRing;
 use crate::signing::{SigningKeys, TokenIssuer, TokenRefused, TokenSettings, TokenVerifier};
@@ -51,6 +53,7 @@ use std::sync::Arc;
 pub struct Auth {
     inner: Arc<Inner>,
     flood: Option<Arc<FloodLimit>>,
+    passwords: Arc<PasswordPolicy>,
 }
 
 struct Inner {
@@ -171,6 +174,7 @@ impl Auth {
                 session_seconds,
             }),
             flood: None,
+            passwords: Arc::default(),
         }
     }
 

@@ -1,14 +1,10 @@
-//! What people type, parsed once into checked forms: names, addresses, passwords. Refusals name the field, never the value.
+//! What people type, parsed once into checked forms: names and addresses. Refusals name the field, never the value.
 
 use super::FieldError;
-use auth_core::limits::{
-    EMAIL_BYTES_MAX, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN, USERNAME_CHARS_MAX,
-};
-use secrecy::{ExposeSecret as _, SecretString};
+use auth_core::limits::{EMAIL_BYTES_MAX, USERNAME_CHARS_MAX};
 use unicode_normalization::UnicodeNormalization as _;
-use zeroize::Zeroizing;
 
-/// Name of the service, as in QR codes; no password may be it (PW-5).
+/// Name of the service, as in QR codes.
 pub(super) const SERVICE_NAME: &str = "tfauth";
 
 /// A user name that an account may have.
@@ -88,54 +84,9 @@ pub(super) fn email(text: &str) -> Result<Email, FieldError> {
     })
 }
 
-/// Checks a new password of an account that can log in only with a second factor (PW-1, PW-2, PW-5). Name and address
-/// are none when they are refused themselves: then everything that is wrong can be told at once.
-pub(super) fn password(new: &SecretString, name: Option<&Username>, email: Option<&Email>) -> Result<(), FieldError> {
-    let refused = |message: String| {
-        Err(FieldError {
-            field: "password",
-            message,
-        })
-    };
-    let text = new.expose_secret();
-    let characters = text.chars().count();
-    if characters < PASSWORD_CHARS_MIN {
-        return refused(format!("must have at least {PASSWORD_CHARS_MIN} characters"));
-    }
-    if characters > PASSWORD_CHARS_MAX || text.len() > PASSWORD_BYTES_MAX {
-        return refused(format!(
-            "must have at most {PASSWORD_CHARS_MAX} characters and {PASSWORD_BYTES_MAX} bytes"
-        ));
-    }
-    let folded = Zeroizing::new(username_key(text));
-    let address = email.map(|email| email.key.as_str());
-    let context = [
-        (name.map(|name| name.key.as_str()), "the user name"),
-        (address, "the mail address"),
-        (
-            address.and_then(|address| address.split('@').next()),
-            "the mail address's first part",
-        ),
-        (Some(SERVICE_NAME), "the name of this service"),
-    ];
-    match context
-        .into_iter()
-        .find(|(word, _)| word.is_some_and(|word| username_key(word) == *folded))
-    {
-        Some((_, what)) => refused(format!("must not be {what}")),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(password_text: &str) -> Result<(), FieldError> {
-        let name = username("Alexandra").ok().unwrap();
-        let address = email("Contact.Me@Example.org").ok().unwrap();
-        password(&SecretString::from(password_text), Some(&name), Some(&address))
-    }
 
     #[test]
     fn names_are_looked_up_in_lower_case_nfc() {
@@ -178,36 +129,5 @@ mod tests {
         ] {
             assert!(email(bad).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn pw_2_length_counts_code_points_and_bytes() {
-        assert!(check("1234567").is_err());
-        assert!(check("12345678").is_ok());
-        assert!(check(&"\u{e9}".repeat(64)).is_ok());
-        assert!(check(&"\u{e9}".repeat(256)).is_ok());
-        assert!(check(&"a".repeat(257)).is_err());
-        assert!(check(&"\u{1f600}".repeat(256)).is_ok(), "1024 bytes");
-        assert!(check(&"a\u{308}\u{323}".repeat(85)).is_ok());
-    }
-
-    #[test]
-    fn pw_3_no_composition_rules() {
-        assert!(check("aaaa bbbb cccc dddd").is_ok());
-        assert!(check("test_password1").is_ok());
-    }
-
-    #[test]
-    fn pw_5_context_words_are_refused_with_the_reason() {
-        assert!(check("ALEXANDRA").unwrap_err().message.contains("user name"));
-        assert!(check("contact.me").unwrap_err().message.contains("first part"));
-        assert!(
-            check("contact.me@example.org")
-                .unwrap_err()
-                .message
-                .contains("mail address")
-        );
-        let shown = format!("{:?}", check("alexandra").unwrap_err());
-        assert!(!shown.to_lowercase().contains("alexandra"), "{shown}");
     }
 }

@@ -5,6 +5,7 @@ use super::names::{self, Email, Username};
 use super::{Auth, NewAccount, RegisteredAccount, ServiceError};
 use crate::entropy;
 use crate::http::context::RequestContext;
+use crate::passwords::Context;
 use crate::secrets::Purpose;
 use auth_core::command::{Command, RegisterAccount};
 use auth_core::ids::AccountId;
@@ -22,7 +23,7 @@ impl Auth {
         ctx: &RequestContext,
         new: NewAccount,
     ) -> Result<RegisteredAccount, ServiceError> {
-        let (name, email) = checked(&new)?;
+        let (name, email) = self.checked(&new)?;
         self.admit(ctx)?;
         let account = AccountId(Builder::from_random_bytes(entropy::bytes()).into_uuid().into_bytes());
         let phc = self.inner.hashing.hash(&new.password, ctx.deadline).await?;
@@ -53,17 +54,22 @@ impl Auth {
             email: email.shown,
         })
     }
-}
 
-/// Everything that is wrong with the input, or its checked form.
-fn checked(new: &NewAccount) -> Result<(Username, Email), ServiceError> {
-    let (name, email) = (names::username(&new.username), names::email(&new.email));
-    let password = names::password(&new.password, name.as_ref().ok(), email.as_ref().ok());
-    match (name, email, password) {
-        (Ok(name), Ok(email), Ok(())) => Ok((name, email)),
-        (name, email, password) => {
-            let fields = [name.err(), email.err(), password.err()];
-            Err(ServiceError::Invalid(fields.into_iter().flatten().collect()))
+    /// Everything that is wrong with the input, or its checked form.
+    fn checked(&self, new: &NewAccount) -> Result<(Username, Email), ServiceError> {
+        let (name, email) = (names::username(&new.username), names::email(&new.email));
+        // Name and address are left out when they are refused themselves: then everything that is wrong is told at once.
+        let context = Context {
+            username: name.as_ref().ok().map(|name| name.shown.as_str()),
+            email: email.as_ref().ok().map(|email| email.shown.as_str()),
+        };
+        let password = self.check_new_password("password", &new.password, context);
+        match (name, email, password) {
+            (Ok(name), Ok(email), Ok(())) => Ok((name, email)),
+            (name, email, password) => {
+                let fields = [name.err(), email.err(), password.err()];
+                Err(ServiceError::Invalid(fields.into_iter().flatten().collect()))
+            }
         }
     }
 }
