@@ -1,9 +1,10 @@
 //! The command line, and what becomes of it as an exit code: 0 an orderly end, 1 a fault while running, 2 refused before
-//! anything was served.
+//! anything was served, 3 the data folder must not be used.
 
 mod breach_filter;
 
 use crate::config::Config;
+use crate::data_folder::{QUARANTINE, VerifyArgs, run_verify};
 use crate::startup::{self, Ended};
 use breach_filter::BreachFilterCommand;
 use clap::{Args, Parser, Subcommand};
@@ -22,7 +23,8 @@ const BACKGROUND_MAX: Duration = Duration::from_millis(500);
 #[command(
     name = "tfauth-node",
     version,
-    after_help = "Exit codes: 0 orderly stop, 1 fault while running, 2 refused before anything was served.\n\n\
+    after_help = "Exit codes: 0 orderly stop, 1 fault while running, 2 refused before anything was served,\n\
+                  3 the data folder is damaged and must not be used.\n\n\
                   Example:\n  tfauth-node serve --config /etc/tfauth/node-1.toml"
 )]
 struct Cli {
@@ -46,6 +48,12 @@ enum Command {
         after_help = "Example:\n  tfauth-node breach-filter build --in pwned-passwords-sha1-ordered-by-hash.txt --out /etc/tfauth/breached.filter"
     )]
     BreachFilter(BreachFilterCommand),
+    /// Read every byte of a data folder that no node is using, and tell whether it may be used: OK, or QUARANTINE and why.
+    #[command(
+        after_help = "Exit codes: 0 OK, 2 refused (in use, no such folder, disk full or read-only), 3 QUARANTINE.\n\n\
+                      Example:\n  tfauth-node verify --data /var/lib/tfauth"
+    )]
+    Verify(VerifyArgs),
 }
 
 #[derive(Args)]
@@ -89,6 +97,10 @@ fn run_with(args: impl IntoIterator<Item = OsString>, fsync: Result<(), raft_sto
             }
             Err(error) => refuse(&error.to_string()),
         },
+        Command::Verify(args) => match fsync {
+            Ok(()) => run_verify(&args),
+            Err(error) => refuse(&error.to_string()),
+        },
         Command::Serve(file) => match (Config::load(&file.config), fsync) {
             (Ok(config), Ok(())) => serve(config),
             (Err(error), _) => refuse(&error.to_string()),
@@ -107,6 +119,10 @@ fn serve(config: Config) -> ExitCode {
     match ended {
         Ended::Orderly => ExitCode::SUCCESS,
         Ended::Refused(message) => refuse(&message),
+        Ended::Quarantined(message) => {
+            eprintln!("tfauth-node: {message}");
+            ExitCode::from(QUARANTINE)
+        }
         // The log has told it already, at the time.
         Ended::Fault => ExitCode::from(FAULT),
     }

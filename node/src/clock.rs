@@ -15,3 +15,16 @@ pub fn now() -> Timestamp {
 pub fn monotonic() -> Instant {
     Instant::now()
 }
+
+/// Wall clock as the system gives it, for ages of files.
+#[must_use]
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+/// The time as part of a file name: `20260131T235959Z`.
+#[must_use]
+pub fn label() -> String {
+    let time = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default();
+    time.strftime("%Y%m%dT%H%M%SZ").to_string()
+}

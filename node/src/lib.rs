@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod data_folder;
 pub mod email;
 pub mod entropy;
 pub mod hashing;

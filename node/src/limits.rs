@@ -53,6 +53,21 @@ pub const OPS_DRAIN_MAX: Duration = Duration::from_millis(500);
 /// For handing leadership over and closing the store.
 pub const STORE_SHUTDOWN_MAX: Duration = Duration::from_secs(5);
 
+/// Shortest time that a check of the data folder is given; sound folders of a few rows take milliseconds.
+pub const VERIFY_WAIT_BASE: Duration = Duration::from_secs(120);
+/// Speed below which a check of the data folder counts as hanging.
+pub const VERIFY_BYTES_PER_SECOND_MIN: u64 = 5 * 1024 * 1024;
+/// Pause between two looks at the process that checks.
+pub const VERIFY_POLL: Duration = Duration::from_millis(5);
+/// Kept of what that process says.
+pub const VERIFY_STDERR_BYTES_MAX: usize = 64 * 1024;
+/// Address space of that process, beside its share per byte of the folder.
+pub const VERIFY_MEMORY_BYTES_BASE: u64 = 4 * 1024 * 1024 * 1024;
+/// Address space of that process per byte of the folder.
+pub const VERIFY_MEMORY_PER_BYTE: u64 = 4;
+/// Damaged contents that may lie beside each other before a person has to look at the disk.
+pub const QUARANTINES_KEPT_MAX: usize = 3;
+
 /// Members of a cluster.
 pub const MEMBERS_MAX: usize = 15;
 /// Length of a member's name.

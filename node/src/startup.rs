@@ -1,6 +1,8 @@
 //! From a checked configuration to a serving node, and to its end. The order is the point of this file: whatever can
 //! refuse does so before anything is served.
 
+mod storage;
+
 use crate::config::Config;
 use crate::email::{Transport, Worker};
 use crate::hashing::HashPool;
@@ -33,6 +35,8 @@ pub enum Ended {
     Orderly,
     /// Nothing was served; why, for the person who started it.
     Refused(String),
+    /// The data folder must not be used; why, and what to do.
+    Quarantined(String),
     /// A fault while running; the log tells which.
     Fault,
 }
@@ -64,25 +68,35 @@ struct Running {
 
 /// Serves until a signal or a fault.
 pub async fn run(config: Config) -> Ended {
-    let prepared = match prepare(&config).await {
-        Ok(prepared) => prepared,
-        Err(message) => return Ended::Refused(message),
+    let started = async {
+        let prepared = prepare(&config).await?;
+        start(&config, prepared).await
     };
-    match start(&config, prepared).await {
-        Ok((running, telemetry)) => {
-            let ended = running.until_the_end().await;
-            // Blocks while the last spans are sent, so not on a thread of the runtime.
-            let _ = tokio::task::spawn_blocking(|| telemetry.close()).await;
-            ended
+    let (running, telemetry) = match started.await {
+        Ok(started) => started,
+        Err(ended) => {
+            ended.tell();
+            return ended;
         }
-        Err(message) => {
-            tracing::error!(reason = message, "refused to serve");
-            Ended::Refused(message)
+    };
+    let ended = running.until_the_end().await;
+    // Blocks while the last spans are sent, so not on a thread of the runtime.
+    let _ = tokio::task::spawn_blocking(|| telemetry.close()).await;
+    ended
+}
+
+impl Ended {
+    /// Writes to the log why nothing is served.
+    fn tell(&self) {
+        match self {
+            Self::Refused(reason) => tracing::error!(reason, "refused to serve"),
+            Self::Quarantined(reason) => tracing::error!(reason, "the data folder must not be used"),
+            Self::Orderly | Self::Fault => {}
         }
     }
 }
 
-async fn prepare(config: &Config) -> Result<Prepared, String> {
+async fn prepare(config: &Config) -> Result<Prepared, Ended> {
     let telemetry = logs::start(config.log_level, &config.name, config.otlp_endpoint.as_deref()).map_err(words)?;
     std::panic::set_hook(Box::new(|panic| {
         let backtrace = std::backtrace::Backtrace::capture();
@@ -94,15 +108,22 @@ async fn prepare(config: &Config) -> Result<Prepared, String> {
         version = env!("CARGO_PKG_VERSION"),
         "starting"
     );
-    let signals = Signals::catch().map_err(words)?;
+    let mut signals = Signals::catch().map_err(words)?;
     let http_tls = tls::http_server(&config.identity).map_err(words)?;
-    let store = store_config(config).map_err(words)?;
+    let mut store = store_config(config).map_err(words)?;
     let transport = config
         .mail
         .as_ref()
         .map(|mail| Transport::new(&mail.transport))
         .transpose()
         .map_err(words)?;
+    tokio::select! {
+        usable = storage::make_usable(config, &mut store) => usable?,
+        signal = signals.next() => {
+            tracing::info!(signal, "stopped before anything was served");
+            return Err(Ended::Orderly);
+        }
+    }
     let http = bind("http.listen", config.http.listen).await.map_err(words)?;
     let ops = bind("ops.listen", config.ops_listen).await.map_err(words)?;
     let hashing = HashPool::start(config.hashing).map_err(words)?;
@@ -140,7 +161,7 @@ fn store_config(config: &Config) -> Result<raft_store::Config, rustls::Error> {
 }
 
 /// Opens the store and serves at once: until a leader is known the node says that it is not ready.
-async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetry), String> {
+async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetry), Ended> {
     let Prepared {
         telemetry,
         metrics,
@@ -152,7 +173,7 @@ async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetr
         hashing,
         transport,
     } = prepared;
-    let replication = Replication::open(store, metrics.clone()).await.map_err(words)?;
+    let replication = storage::open(config, store, metrics.clone()).await?;
     let collector = StoreCollector::new(replication.store().clone()).map_err(words)?;
     metrics.register(collector).map_err(words)?;
     let collector = HashCollector::new(hashing.clone()).map_err(words)?;
@@ -306,6 +327,6 @@ fn fail(fault: &impl Display) -> Ended {
     Ended::Fault
 }
 
-fn words(error: impl Display) -> String {
-    error.to_string()
+fn words(error: impl Display) -> Ended {
+    Ended::Refused(error.to_string())
 }

@@ -95,6 +95,7 @@ pub(super) fn check(file: raw::File) -> Result<Config, ConfigError> {
             public_profiles: file.dialects.public_profiles,
             legacy_cookie_names: file.dialects.legacy_cookie_names,
         },
+        on_damage: file.storage.on_damage,
         login_per_address_per_minute: logins,
         mail,
         otlp_endpoint: file.telemetry.otlp_endpoint,

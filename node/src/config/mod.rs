@@ -15,6 +15,7 @@ pub(crate) mod tests;
 pub use error::ConfigError;
 pub use raw::SmtpTls;
 
+use crate::data_folder::OnDamage;
 use crate::hashing::HashSettings;
 use crate::passwords::PasswordPolicy;
 use crate::secrets::KeyRing;
@@ -56,6 +57,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// Switches of the dialects.
     pub dialects: Dialects,
+    /// What to do with a data folder that must not be used.
+    pub on_damage: OnDamage,
     /// Logins that one client address may try in a minute at this node.
     pub login_per_address_per_minute: u32,
     /// How mail is sent, if it is.

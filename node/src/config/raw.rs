@@ -1,5 +1,6 @@
 //! The configuration file as it is written. Unknown keys are refused; what values mean is checked elsewhere.
 
+use crate::data_folder::OnDamage;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,6 +29,8 @@ pub(super) struct File {
     pub(super) tokens: Tokens,
     #[serde(default)]
     pub(super) dialects: Dialects,
+    #[serde(default)]
+    pub(super) storage: Storage,
     #[serde(default)]
     pub(super) limits: Limits,
     pub(super) mail: Option<Mail>,
@@ -119,6 +122,12 @@ pub(super) struct Tokens {
 pub(super) struct Dialects {
     pub(super) public_profiles: bool,
     pub(super) legacy_cookie_names: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Storage {
+    pub(super) on_damage: OnDamage,
 }
 
 #[derive(Deserialize, Default)]

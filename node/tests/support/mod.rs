@@ -138,6 +138,13 @@ folder = "{dir}/mail"
 
     /// Runs a node that must refuse, and returns what it says.
     pub(crate) fn refusal(&self) -> String {
+        let (code, said) = self.ends_by_itself();
+        assert_eq!(code, Some(2), "{said}");
+        said
+    }
+
+    /// Runs a node that must not serve; its exit code and what it says.
+    pub(crate) fn ends_by_itself(&self) -> (Option<i32>, String) {
         let mut child = self
             .command("serve")
             .stdout(Stdio::null())
@@ -147,8 +154,7 @@ folder = "{dir}/mail"
         let status = wait(&mut child).unwrap_or_else(|| panic!("the node serves although it should refuse"));
         let mut said = String::new();
         child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-        assert_eq!(status.code(), Some(2), "{said}");
-        said
+        (status.code(), said)
     }
 
     /// A client that the node takes for a load balancer.
