@@ -2,108 +2,143 @@
 //!
 //! Reading the view takes no lock. It sends nothing itself: probes and the proxy report here what they saw.
 
+mod lease;
+mod node;
+mod roster;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-use auth_api::status::NodeStatus;
+use arc_swap::ArcSwap;
+use auth_api::status::{NodeStatus, Role};
 use parking_lot::Mutex;
-use pingora::upstreams::peer::HttpPeer;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
+use tokio_rustls::TlsConnector;
+
+pub use lease::{Hold, Lease};
+pub use node::Node;
+use roster::Roster;
 
 use crate::clock;
-use crate::config::{Config, NodeConfig};
-use crate::limits::HELD_REQUESTS_MAX;
-use crate::peer::{Trust, group_of, template};
-use crate::pool::health::{Health, ProbeFailure, Reach, Report, Standing};
-use crate::pool::{NodeSet, Pick, View, pick};
+use crate::config::{Config, Probe};
+use crate::limits::{HELD_REQUESTS_MAX, RAMP_MS};
+use crate::pool::health::{Health, ProbeFailure, Report, Standing};
+use crate::pool::latency::mean_after;
+use crate::pool::{Limits, NodeSet, Pick, View, may_eject, pick, ramp};
+use crate::proxy::route::RouteClass;
+use crate::tls;
 
-/// One node.
-pub struct Node {
-    /// Name and address.
-    pub config: NodeConfig,
-    /// Wakes the probe before its time.
-    pub kick: Notify,
-    peer: HttpPeer,
-    group: AtomicU64,
-    in_flight: AtomicU32,
-    has_errors: AtomicBool,
-    answered_since_probe: AtomicBool,
-    health: Mutex<Health>,
-    status: ArcSwapOption<NodeStatus>,
+/// How nodes are probed. Replaced as a whole when the configuration changes.
+pub struct Probing {
+    /// When.
+    pub timing: Probe,
+    /// With which certificate, believing whom.
+    pub tls: TlsConnector,
+    /// Counts changes of certificates and authorities.
+    pub trust_generation: u64,
 }
 
-impl Node {
-    fn new(config: &NodeConfig, peer: HttpPeer) -> Self {
-        Self {
-            config: config.clone(),
-            kick: Notify::new(),
-            peer,
-            group: AtomicU64::new(0),
-            in_flight: AtomicU32::new(0),
-            has_errors: AtomicBool::new(false),
-            answered_since_probe: AtomicBool::new(false),
-            health: Mutex::new(Health::default()),
-            status: ArcSwapOption::empty(),
-        }
-    }
-
-    /// A peer for one attempt.
-    pub fn peer(&self) -> Box<HttpPeer> {
-        let mut peer = Box::new(self.peer.clone());
-        peer.group_key = self.group.load(Ordering::Relaxed);
-        peer
-    }
-
-    /// Requests being worked on for us.
-    pub fn in_flight(&self) -> u32 {
-        self.in_flight.load(Ordering::Relaxed)
-    }
-
-    /// What the node last said about itself.
-    pub fn status(&self) -> Option<Arc<NodeStatus>> {
-        self.status.load_full()
-    }
-
-    /// Whether it can be reached, and how it may be used.
-    pub fn standing(&self) -> (Reach, Standing) {
-        let health = self.health.lock();
-        (health.reach(), health.standing(clock::now_ms()))
-    }
+/// Why a node cannot be taken out or put back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DrainRefusal {
+    /// No such node.
+    #[error("there is no node of this name; see tfauth-lb status")]
+    Unknown,
+    /// It is the only one that works.
+    #[error("no other node is ready: users would get errors. Use --force if that is meant")]
+    LastReady,
 }
 
 /// All nodes.
 pub struct Cluster {
-    nodes: Vec<Node>,
+    roster: ArcSwap<Roster>,
+    probing: ArcSwap<Probing>,
+    node_in_flight_max: AtomicU32,
     ready: AtomicU64,
     suspect: AtomicU64,
     ejected: AtomicU64,
+    ramping: AtomicU64,
     probed: AtomicU64,
+    was_probed: AtomicBool,
     held: AtomicU32,
+    mean_us: [AtomicU64; RouteClass::ALL.len()],
     publishing: Mutex<()>,
     changes: watch::Sender<u64>,
 }
 
 impl Cluster {
     /// The configured nodes, none of them known yet.
-    pub fn new(config: &Config) -> Self {
-        let trust = Trust::new(&config.backend);
-        let node = |node| Node::new(node, template(node, &trust, &config.timeouts));
-        Self {
-            nodes: config.nodes.iter().map(node).collect(),
+    ///
+    /// # Errors
+    /// What rustls does not like about our certificate for the nodes.
+    pub fn new(config: &Config) -> Result<Self, rustls::Error> {
+        let probing = Probing::new(config, 0)?;
+        Ok(Self {
+            roster: ArcSwap::from_pointee(Roster::default().successor(config, 0)),
+            probing: ArcSwap::from_pointee(probing),
+            node_in_flight_max: AtomicU32::new(config.limits.node_in_flight),
             ready: AtomicU64::new(0),
             suspect: AtomicU64::new(0),
             ejected: AtomicU64::new(0),
+            ramping: AtomicU64::new(0),
             probed: AtomicU64::new(0),
+            was_probed: AtomicBool::new(false),
             held: AtomicU32::new(0),
+            mean_us: std::array::from_fn(|_| AtomicU64::new(0)),
             publishing: Mutex::new(()),
             changes: watch::Sender::new(0),
+        })
+    }
+
+    /// Goes by another configuration. Nodes that stay keep what is known of them; hands back those that are new and must
+    /// be probed. `is_trust_new` tells that certificates or authorities changed.
+    ///
+    /// # Errors
+    /// What rustls does not like about our certificate for the nodes; nothing was changed then.
+    pub fn reconfigure(&self, config: &Config, is_trust_new: bool) -> Result<Vec<Arc<Node>>, rustls::Error> {
+        let generation = self.probing.load().trust_generation + u64::from(is_trust_new);
+        let probing = Probing::new(config, generation)?;
+        let added = {
+            let _one_at_a_time = self.publishing.lock();
+            self.probing.store(Arc::new(probing));
+            self.node_in_flight_max
+                .store(config.limits.node_in_flight, Ordering::Relaxed);
+            let before = self.roster.load_full();
+            let after = before.successor(config, generation);
+            let is_in = |roster: &Roster, node: &Arc<Node>| roster.iter().any(|other| Arc::ptr_eq(other, node));
+            let added: Vec<_> = after.iter().filter(|node| !is_in(&before, node)).cloned().collect();
+            let removed: Vec<_> = before.iter().filter(|node| !is_in(&after, node)).cloned().collect();
+            self.roster.store(Arc::new(after));
+            let mut fresh = NodeSet::EMPTY;
+            for node in removed.iter().chain(&added) {
+                fresh.insert(node.slot);
+            }
+            self.probed.fetch_and(!fresh.bits(), Ordering::AcqRel);
+            removed.iter().for_each(|node| node.retire());
+            added
+        };
+        if is_trust_new {
+            // Who is no longer trusted is found out now, and not only when a request goes there.
+            self.nodes().iter().for_each(|node| node.kick.notify_one());
         }
+        self.publish();
+        Ok(added)
     }
 
     /// All nodes, in the order of the configuration.
-    pub fn nodes(&self) -> &[Node] {
-        &self.nodes
+    pub fn nodes(&self) -> Vec<Arc<Node>> {
+        self.roster.load().iter().cloned().collect()
+    }
+
+    /// The node in a slot.
+    pub fn node(&self, slot: usize) -> Option<Arc<Node>> {
+        self.roster.load().node(slot).cloned()
+    }
+
+    /// How nodes are probed.
+    pub fn probing(&self) -> Arc<Probing> {
+        self.probing.load_full()
     }
 
     /// The view at this moment.
@@ -117,7 +152,22 @@ impl Cluster {
 
     /// Whether every node was probed at least once.
     pub fn is_probed(&self) -> bool {
-        NodeSet::from_bits(self.probed.load(Ordering::Acquire)).len() >= u32::try_from(self.nodes.len()).unwrap_or(0)
+        let probed = NodeSet::from_bits(self.probed.load(Ordering::Acquire));
+        self.roster.load().iter().all(|node| probed.contains(node.slot))
+    }
+
+    /// The leader: of those that say they are, the one with the highest term.
+    pub fn leader(&self) -> Option<Arc<Node>> {
+        let term_of = |node: &Arc<Node>| {
+            let status = node.status()?;
+            (status.role == Role::Leader && node.health.lock().reach().is_reachable()).then_some(status.term)
+        };
+        let nodes = self.nodes();
+        nodes
+            .into_iter()
+            .filter_map(|node| term_of(&node).map(|term| (term, node)))
+            .max_by_key(|(term, _)| *term)
+            .map(|(_, node)| node)
     }
 
     /// A receiver that is told when the view changes.
@@ -127,29 +177,37 @@ impl Cluster {
 
     /// Picks a node for a request that was sent to `tried` already; `draw` is 64 fresh random bits.
     pub fn pick(&self, tried: NodeSet, draw: u64) -> Pick {
-        pick(
-            &self.view(),
+        let roster = self.roster.load();
+        let (view, now_ms) = (self.view(), clock::now_ms());
+        let full_at = self.node_in_flight_max.load(Ordering::Relaxed);
+        let full = roster.iter().filter(|node| node.in_flight() >= full_at);
+        let ramping = NodeSet::from_bits(self.ramping.load(Ordering::Acquire));
+        let sits_out = |node: &&Arc<Node>| {
+            let age_ms = now_ms.saturating_sub(node.ready_since_ms.load(Ordering::Relaxed));
+            ramping.contains(node.slot) && !ramp::takes_part(age_ms, ramp::draw_for(node.slot, draw))
+        };
+        let limits = Limits {
             tried,
-            |index| self.nodes.get(index).map_or(u32::MAX, Node::in_flight),
-            draw,
-        )
+            full: full.map(|node| node.slot).collect(),
+            shy: if ramping.is_empty() {
+                NodeSet::EMPTY
+            } else {
+                roster.iter().filter(sits_out).map(|node| node.slot).collect()
+            },
+        };
+        let load = |slot| roster.node(slot).map_or(u64::MAX, |node| node.load(now_ms));
+        pick(&view, limits, load, draw)
     }
 
     /// Counts a request at a node until the lease is dropped.
-    pub fn lease(self: &Arc<Self>, index: usize) -> Lease {
-        if let Some(node) = self.nodes.get(index) {
-            node.in_flight.fetch_add(1, Ordering::Relaxed);
-        }
-        Lease {
-            cluster: Arc::clone(self),
-            index,
-        }
+    pub fn lease(&self, slot: usize) -> Option<Lease> {
+        self.roster.load().node(slot).cloned().map(Lease::new)
     }
 
     /// Counts a request that waits for a usable node until the hold is dropped; none when too many wait already.
     pub fn hold(self: &Arc<Self>) -> Option<Hold> {
         let held = self.held.fetch_add(1, Ordering::Relaxed);
-        let hold = Hold(Arc::clone(self));
+        let hold = Hold::new(Arc::clone(self));
         (held < HELD_REQUESTS_MAX).then_some(hold)
     }
 
@@ -158,10 +216,31 @@ impl Cluster {
         self.held.load(Ordering::Relaxed)
     }
 
+    /// Takes a node out for an operator, or puts it back. What it is working on goes on.
+    ///
+    /// # Errors
+    /// There is no such node, or no other one is ready and nothing forces it.
+    pub fn set_drained(&self, name: &str, is_drained: bool, is_forced: bool) -> Result<(), DrainRefusal> {
+        let nodes = self.nodes();
+        let node = nodes
+            .iter()
+            .find(|node| node.config.name == name)
+            .ok_or(DrainRefusal::Unknown)?;
+        {
+            let _one_at_a_time = self.publishing.lock();
+            let others = self.view().ready.minus([node.slot].into_iter().collect());
+            if is_drained && others.is_empty() && !is_forced {
+                return Err(DrainRefusal::LastReady);
+            }
+            node.set_drained(is_drained);
+        }
+        tracing::info!(node = name, is_drained, "an operator decided about a node");
+        self.publish();
+        Ok(())
+    }
+
     /// A node answered its probe.
-    pub fn probe_answered(&self, index: usize, status: NodeStatus) {
-        let Some(node) = self.nodes.get(index) else { return };
-        node.group.store(group_of(&status.incarnation), Ordering::Relaxed);
+    pub fn probe_answered(&self, node: &Node, status: NodeStatus) {
         node.answered_since_probe.store(false, Ordering::Relaxed);
         let report = Report {
             ready: status.ready,
@@ -169,68 +248,71 @@ impl Cluster {
             incarnation: status.incarnation.clone(),
         };
         node.status.store(Some(Arc::new(status)));
-        self.observe(index, |health| health.probe_answered(report));
-        self.mark_probed(index);
+        self.observe(node, |health| health.probe_answered(report));
+        self.mark_probed(node);
     }
 
     /// A node did not answer its probe.
-    pub fn probe_failed(&self, index: usize, failure: ProbeFailure) {
-        let Some(node) = self.nodes.get(index) else { return };
+    pub fn probe_failed(&self, node: &Node, failure: ProbeFailure) {
         let answered_since = node.answered_since_probe.swap(false, Ordering::Relaxed);
-        self.observe(index, |health| health.probe_failed(failure, answered_since));
-        self.mark_probed(index);
+        self.observe(node, |health| health.probe_failed(failure, answered_since));
+        self.mark_probed(node);
     }
 
     /// A client's request could not be connected: nobody listens at the node's address.
-    pub fn refused(&self, index: usize) {
-        self.observe(index, Health::refused);
-        self.kick(index);
+    pub fn refused(&self, node: &Node) {
+        self.observe(node, Health::refused);
+        node.kick.notify_one();
     }
 
     /// A client's request failed at a node. True when that sets the node aside.
-    pub fn request_failed(&self, index: usize) -> bool {
-        let Some(node) = self.nodes.get(index) else {
-            return false;
-        };
+    pub fn request_failed(&self, node: &Node) -> bool {
         node.has_errors.store(true, Ordering::Relaxed);
-        let mut is_ejected = false;
-        self.observe(index, |health| is_ejected = health.request_failed(clock::now_ms()));
+        let is_ejected = {
+            let _one_at_a_time = self.publishing.lock();
+            let of = u32::try_from(self.roster.load().iter().count()).unwrap_or(u32::MAX);
+            let may_eject = may_eject(&self.view(), node.slot, of);
+            let is_ejected = node.health.lock().request_failed(clock::now_ms(), may_eject);
+            self.publish_locked();
+            is_ejected
+        };
         if is_ejected {
             tracing::warn!(
                 node = node.config.name,
                 "node is set aside: too many requests to it failed"
             );
         }
-        self.kick(index);
+        node.kick.notify_one();
         is_ejected
     }
 
-    /// A client's request was answered by a node.
-    pub fn request_answered(&self, index: usize) {
-        let Some(node) = self.nodes.get(index) else { return };
+    /// A client's request was answered by a node, after `took`.
+    pub fn request_answered(&self, node: &Node, route: RouteClass, took: Duration) {
         node.answered_since_probe.store(true, Ordering::Relaxed);
+        if let Some(mean) = self.mean_us.get(route.index()) {
+            let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+            let mean_us = mean_after(mean.load(Ordering::Relaxed), took_us);
+            mean.store(mean_us, Ordering::Relaxed);
+            let slowness = node.slowness().after(took_us, mean_us, clock::now_ms());
+            node.slowness.store(slowness.bits(), Ordering::Relaxed);
+        }
         if node.has_errors.load(Ordering::Relaxed) {
             node.has_errors.store(false, Ordering::Relaxed);
-            self.observe(index, Health::request_answered);
+            self.observe(node, Health::request_answered);
         }
     }
 
-    fn kick(&self, index: usize) {
-        if let Some(node) = self.nodes.get(index) {
-            node.kick.notify_one();
-        }
-    }
-
-    fn mark_probed(&self, index: usize) {
-        let mut bit = NodeSet::EMPTY;
-        bit.insert(index);
-        if self.probed.fetch_or(bit.bits(), Ordering::AcqRel) & bit.bits() == 0 {
+    fn mark_probed(&self, node: &Node) {
+        let bit: NodeSet = [node.slot].into_iter().collect();
+        if !node.is_retired() && self.probed.fetch_or(bit.bits(), Ordering::AcqRel) & bit.bits() == 0 {
+            if self.is_probed() {
+                self.was_probed.store(true, Ordering::Release);
+            }
             self.changes.send_modify(|version| *version += 1);
         }
     }
 
-    fn observe(&self, index: usize, event: impl FnOnce(&mut Health)) {
-        let Some(node) = self.nodes.get(index) else { return };
+    fn observe(&self, node: &Node, event: impl FnOnce(&mut Health)) {
         let (before, after) = {
             let mut health = node.health.lock();
             let before = health.reach();
@@ -243,21 +325,20 @@ impl Cluster {
         self.publish();
     }
 
-    /// Computes the view anew from every node's health, and tells whoever waits when it changed.
     fn publish(&self) {
         let _one_at_a_time = self.publishing.lock();
-        let now_ms = clock::now_ms();
-        let standings: Vec<Standing> = self
-            .nodes
-            .iter()
-            .map(|node| node.health.lock().standing(now_ms))
-            .collect();
+        self.publish_locked();
+    }
+
+    /// Computes the view anew from every node's health, and tells whoever waits when it changed.
+    fn publish_locked(&self) {
+        let roster = self.roster.load();
+        let standings: Vec<(usize, Standing)> = roster.iter().map(|node| (node.slot, node.standing().1)).collect();
         let set_of = |test: fn(&Standing) -> bool| -> NodeSet {
             standings
                 .iter()
-                .enumerate()
                 .filter(|(_, standing)| test(standing))
-                .map(|(index, _)| index)
+                .map(|(slot, _)| *slot)
                 .collect()
         };
         let before = self.view();
@@ -266,6 +347,7 @@ impl Cluster {
             suspect: set_of(|standing| standing.suspect),
             ejected: set_of(|standing| standing.ejected),
         };
+        self.ramp(&roster, after.ready.minus(before.ready));
         if before == after {
             return;
         }
@@ -274,111 +356,39 @@ impl Cluster {
         self.ejected.store(after.ejected.bits(), Ordering::Release);
         self.changes.send_modify(|version| *version += 1);
         if before.ready != after.ready {
-            tracing::info!(ready = after.ready.len(), of = self.nodes.len(), "ready nodes changed");
+            tracing::info!(ready = after.ready.len(), of = standings.len(), "ready nodes changed");
         }
         if after.ready.is_empty() {
-            self.nodes.iter().for_each(|node| node.kick.notify_one());
+            roster.iter().for_each(|node| node.kick.notify_one());
         }
     }
-}
 
-/// A request in flight at a node.
-pub struct Lease {
-    cluster: Arc<Cluster>,
-    index: usize,
-}
-
-impl Lease {
-    /// The node.
-    pub fn node(&self) -> Option<&Node> {
-        self.cluster.nodes.get(self.index)
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(node) = self.node() {
-            node.in_flight.fetch_sub(1, Ordering::Relaxed);
+    /// Nodes that became ready start with a small share. Not those that were so when this process started: they were at
+    /// work all the time.
+    fn ramp(&self, roster: &Roster, became_ready: NodeSet) {
+        let now_ms = clock::now_ms();
+        let mut ramping = NodeSet::from_bits(self.ramping.load(Ordering::Acquire));
+        for node in roster.iter() {
+            if became_ready.contains(node.slot) && self.was_probed.load(Ordering::Acquire) {
+                node.ready_since_ms.store(now_ms, Ordering::Relaxed);
+                ramping.insert(node.slot);
+            } else if now_ms.saturating_sub(node.ready_since_ms.load(Ordering::Relaxed)) >= RAMP_MS {
+                ramping = ramping.minus([node.slot].into_iter().collect());
+            }
         }
+        self.ramping.store(ramping.bits(), Ordering::Release);
     }
 }
 
-/// A request that waits for a usable node.
-pub struct Hold(Arc<Cluster>);
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.0.held.fetch_sub(1, Ordering::Relaxed);
+impl Probing {
+    fn new(config: &Config, trust_generation: u64) -> Result<Self, rustls::Error> {
+        Ok(Self {
+            timing: config.probe,
+            tls: TlsConnector::from(Arc::new(tls::client_config(&config.backend)?)),
+            trust_generation,
+        })
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use auth_api::status::Role;
-
-    use super::*;
-    use crate::config::tests::good_config;
-
-    fn cluster() -> Arc<Cluster> {
-        crate::tls::install_provider();
-        Arc::new(Cluster::new(&good_config()))
-    }
-
-    fn ready(name: &str) -> NodeStatus {
-        NodeStatus {
-            node_id: 1,
-            name: name.into(),
-            incarnation: "a".into(),
-            cluster_id: "c".into(),
-            term: 1,
-            role: Role::Follower,
-            leader_id: Some(1),
-            committed: 1,
-            applied: 1,
-            last_quorum_ms: None,
-            ready: true,
-            draining: false,
-            in_flight: 0,
-            version: "0".into(),
-        }
-    }
-
-    #[test]
-    fn whoever_waits_is_told_when_a_node_becomes_usable() {
-        let cluster = cluster();
-        assert_eq!(cluster.pick(NodeSet::EMPTY, 0), Pick::NoneUsable);
-        let changes = cluster.changes();
-        cluster.probe_answered(1, ready("node-2"));
-        assert!(changes.has_changed().expect("the cluster lives"));
-        assert_eq!(cluster.pick(NodeSet::EMPTY, 0), Pick::Node(1));
-        assert!(!cluster.is_probed());
-        cluster.probe_failed(0, ProbeFailure::Refused);
-        assert!(cluster.is_probed());
-        cluster.refused(1);
-        assert_eq!(cluster.pick(NodeSet::EMPTY, 0), Pick::NoneUsable);
-    }
-
-    #[test]
-    fn a_lease_counts_until_it_is_dropped() {
-        let cluster = cluster();
-        cluster.probe_answered(0, ready("node-1"));
-        cluster.probe_answered(1, ready("node-2"));
-        let lease = cluster.lease(0);
-        assert_eq!(cluster.nodes()[0].in_flight(), 1);
-        for draw in [0, u64::MAX, 0xffff_ffff] {
-            assert_eq!(cluster.pick(NodeSet::EMPTY, draw), Pick::Node(1));
-        }
-        drop(lease);
-        assert_eq!(cluster.nodes()[0].in_flight(), 0);
-    }
-
-    #[test]
-    fn only_so_many_requests_may_wait() {
-        let cluster = cluster();
-        let held: Vec<Hold> = std::iter::from_fn(|| cluster.hold()).collect();
-        assert_eq!(held.len(), usize::try_from(HELD_REQUESTS_MAX).expect("small"));
-        drop(held);
-        assert_eq!(cluster.held(), 0);
-        assert!(cluster.hold().is_some());
-    }
-}
+mod tests;

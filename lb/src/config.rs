@@ -4,10 +4,13 @@
 //! is bound.
 
 mod check;
+mod edges;
 mod error;
 mod files;
 mod host;
+mod network;
 mod raw;
+mod value;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,6 +23,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 pub use error::ConfigError;
 pub use host::{HostList, StrictTransport};
+pub use network::Networks;
 
 /// Everything that the load balancer is told.
 pub struct Config {
@@ -29,8 +33,12 @@ pub struct Config {
     pub log_level: tracing::Level,
     /// Where clients connect.
     pub front: Front,
+    /// Where clients that forgot about TLS connect.
+    pub redirect: Option<Redirect>,
     /// Address of the operations listener.
     pub ops_listen: SocketAddr,
+    /// Where operators give orders.
+    pub ops_socket: Option<PathBuf>,
     /// Who we are to the nodes, and whom we believe.
     pub backend: Backend,
     /// The nodes, in the order given.
@@ -39,10 +47,16 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// Status probes.
     pub probe: Probe,
-    /// Flood limits per client address.
+    /// How much is let in.
     pub limits: Limits,
     /// How long an orderly stop takes.
     pub drain: Drain,
+    /// From one look at the files to the next.
+    pub reload: Duration,
+    /// Every file that was read besides the configuration itself.
+    pub files: Vec<PathBuf>,
+    /// What is allowed and probably not meant.
+    pub warnings: Vec<String>,
 }
 
 /// Where clients connect.
@@ -51,8 +65,31 @@ pub struct Front {
     pub listen: Vec<SocketAddr>,
     /// Host names that are ours.
     pub hosts: HostList,
+    /// Certificates, the one for clients that name no host first.
+    pub certificates: Vec<FrontIdentity>,
+    /// Proxies and balancers in front of this one, whose word about the client is taken.
+    pub trusted_proxies: Networks,
+    /// They announce the client's address before TLS (PROXY protocol, version 2).
+    pub proxy_protocol: bool,
+}
+
+/// A certificate for clients.
+#[derive(Clone)]
+pub struct FrontIdentity {
     /// Certificate chain with the key that was checked to belong to it.
-    pub certificate: Arc<CertifiedKey>,
+    pub certified: Arc<CertifiedKey>,
+    /// Our host names that it covers.
+    pub covers: Vec<String>,
+    /// The second after which it is no good, since 1970.
+    pub expires_unix: i64,
+}
+
+/// The plain listener, which sends everybody to the front.
+pub struct Redirect {
+    /// Addresses to listen on.
+    pub listen: Vec<SocketAddr>,
+    /// The port of the front as clients see it.
+    pub https_port: u16,
 }
 
 /// Who we are to the nodes, and whom we believe.
@@ -67,6 +104,15 @@ pub struct Backend {
     pub chain: Vec<CertificateDer<'static>>,
     /// The key of the leaf.
     pub key: PrivateKeyDer<'static>,
+    /// The second after which our certificate is no good, since 1970.
+    pub expires_unix: i64,
+}
+
+impl Backend {
+    /// Whether the other one shows the same certificate and believes the same authorities.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.authorities == other.authorities && self.chain == other.chain && self.key == other.key
+    }
 }
 
 /// One node.
@@ -107,13 +153,19 @@ pub struct Probe {
     pub timeout: Duration,
 }
 
-/// Flood limits per client address.
+/// How much is let in, per client address and in total.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Requests of any kind.
+    /// Requests of any kind from one address.
     pub requests_per_second: u64,
-    /// Requests that cost a password hash.
+    /// Requests from one address that cost a password hash.
     pub logins_per_minute: u64,
+    /// Connections of all clients.
+    pub connections: usize,
+    /// Connections of one address.
+    pub connections_per_address: u32,
+    /// Requests at one node.
+    pub node_in_flight: u32,
 }
 
 /// How long an orderly stop takes.

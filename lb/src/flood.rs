@@ -95,7 +95,7 @@ fn slot_of(hash: u64) -> usize {
 }
 
 /// An IPv4 address counts by itself, an IPv6 address by its /64: that is what one customer gets.
-fn key_of(address: IpAddr) -> u64 {
+pub(crate) fn key_of(address: IpAddr) -> u64 {
     match address.to_canonical() {
         IpAddr::V4(address) => u64::from(address.to_bits()),
         IpAddr::V6(address) => {

@@ -1,28 +1,38 @@
-//! The listener for clients: sockets that are bound before anything else happens, and pingora's service on top of them.
+//! The listener for clients: sockets that are bound before anything else happens, TLS, and pingora's proxy behind it.
 //!
-//! pingora's own `Server` is not used: it would bind late, retry for half a minute when a port is taken, and sleep while it
-//! stops. Only its service runs here, on our runtime, with our signals.
+//! pingora's own `Server` and accept loop are not used: they bind late, retry for half a minute when a port is taken, count
+//! no connections, and give a client a minute for its handshake. Only the proxy runs here, on our runtime, with our signals.
+
+mod accept;
+mod crowd;
+mod proxy_protocol;
+mod stream;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::IntoRawFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use pingora::apps::HttpServerOptions;
-use pingora::listeners::tls::TlsSettings;
-use pingora::proxy::http_proxy_service_with_name;
+use pingora::apps::{HttpServerOptions, ServerApp};
+use pingora::listeners::TlsAccept;
+use pingora::listeners::tls::{Acceptor, TlsSettings};
+use pingora::protocols::tls::TlsRef;
+use pingora::proxy::{HttpProxy, http_proxy};
+use pingora::server::ShutdownWatch;
 use pingora::server::configuration::ServerConf;
-use pingora::server::{Fds, ShutdownWatch};
-use pingora::services::Service;
+use tokio::task::JoinSet;
+
+pub use crowd::Crowd;
+pub use stream::Pace;
 
 use crate::config::Config;
 use crate::limits::{
     ATTEMPTS_PER_REQUEST_MAX, CLIENT_IDLE_SECONDS_MAX, NODE_CONNECTIONS_IDLE_MAX, REQUESTS_PER_CONNECTION_MAX,
 };
+use crate::live::SharedLive;
+use crate::metrics::Metrics;
 use crate::proxy::Proxy;
-use crate::tls::FrontCertificate;
+use crate::tls::FrontCertificates;
 
 /// Why the front cannot be built.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +78,14 @@ impl Bound {
         })
     }
 
+    /// Binds all addresses of a setting.
+    ///
+    /// # Errors
+    /// The first that cannot be bound.
+    pub fn all(setting: &'static str, addresses: &[SocketAddr]) -> Result<Vec<Self>, FrontError> {
+        addresses.iter().map(|address| Self::new(setting, *address)).collect()
+    }
+
     /// The socket for tokio.
     ///
     /// # Errors
@@ -79,47 +97,64 @@ impl Bound {
 
 /// The front, ready to run.
 pub struct Front {
-    service: Box<dyn Service>,
-    sockets: Arc<Mutex<Fds>>,
+    app: Arc<HttpProxy<Proxy>>,
+    acceptor: Acceptor,
+    live: SharedLive,
+    crowd: Arc<Crowd>,
+    metrics: Arc<Metrics>,
 }
 
 impl Front {
-    /// Puts the proxy behind TLS on the bound sockets.
+    /// Puts the proxy behind TLS.
     ///
     /// # Errors
     /// pingora refuses the TLS settings.
     pub fn new(
-        config: &Config,
         proxy: Proxy,
-        certificate: &Arc<FrontCertificate>,
-        bound: Vec<Bound>,
+        live: SharedLive,
+        certificates: Arc<FrontCertificates>,
+        crowd: Arc<Crowd>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, FrontError> {
-        let mut service = http_proxy_service_with_name(&Arc::new(server_conf(config)), proxy, "front");
+        let mut app = http_proxy(&Arc::new(server_conf(&live.load().config)), proxy);
         let mut options = HttpServerOptions::default();
         options.keepalive_request_limit = Some(REQUESTS_PER_CONNECTION_MAX);
         options.h2_idle_timeout = Some(Duration::from_secs(CLIENT_IDLE_SECONDS_MAX));
-        if let Some(app) = service.app_logic_mut() {
-            app.server_options = Some(options);
-        }
-        // pingora takes a socket over when the table has one for an address, as it does after an upgrade.
-        let mut sockets = Fds::new();
-        for bound in bound {
-            let address = bound.address.to_string();
-            let mut settings = TlsSettings::intermediate("", "").map_err(|error| FrontError::Tls(error.to_string()))?;
-            settings.set_cert_resolver(Arc::clone(certificate) as _);
-            settings.enable_h2();
-            service.add_tls_with_settings(&address, None, settings);
-            sockets.add(address, bound.socket.into_raw_fd());
-        }
+        app.server_options = Some(options);
+        let refused = |error: Box<pingora::Error>| FrontError::Tls(error.to_string());
+        let mut settings = TlsSettings::with_callbacks(Box::new(GivePace)).map_err(refused)?;
+        settings.set_cert_resolver(certificates);
+        settings.enable_h2();
         Ok(Self {
-            service: Box::new(service),
-            sockets: Arc::new(Mutex::new(sockets)),
+            app: Arc::new(app),
+            // Panics only for files that cannot be read, and it reads none.
+            acceptor: settings.build(),
+            live,
+            crowd,
+            metrics,
         })
     }
 
-    /// Serves until `shutdown` becomes true; requests in flight go on after that.
-    pub async fn run(mut self, shutdown: ShutdownWatch) {
-        self.service.start_service(Some(self.sockets), shutdown, 1).await;
+    /// Serves on `sockets` until `shutdown` becomes true; requests in flight go on after that.
+    pub async fn run(self, sockets: Vec<tokio::net::TcpListener>, shutdown: ShutdownWatch) {
+        let front = Arc::new(self);
+        let mut accepting = JoinSet::new();
+        for socket in sockets {
+            accepting.spawn(accept::run(Arc::clone(&front), socket, shutdown.clone()));
+        }
+        while accepting.join_next().await.is_some() {}
+        // Tells connections that wait for a next request to close.
+        front.app.cleanup().await;
+    }
+}
+
+/// Gives every connection a place to note whether a request is open on it.
+struct GivePace;
+
+#[async_trait::async_trait]
+impl TlsAccept for GivePace {
+    async fn handshake_complete_callback(&self, _tls: &TlsRef) -> Option<Arc<dyn std::any::Any + Send + Sync>> {
+        Some(Arc::new(Pace::default()))
     }
 }
 

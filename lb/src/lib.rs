@@ -2,8 +2,9 @@
 //! dies, and leaves without dropping anything.
 //!
 //! It holds no state that another balancer would need, and it decides nothing about accounts, passwords or tokens.
-//! `pool`, `flood` and the `admit`, `retry` and `route` parts of `proxy` are pure; everything else acts.
+//! `pool`, `flood` and the `admit`, `forwarded`, `retry` and `route` parts of `proxy` are pure; everything else acts.
 
+pub mod admin;
 pub mod cli;
 pub mod clock;
 pub mod cluster;
@@ -13,6 +14,7 @@ pub mod entropy;
 pub mod flood;
 pub mod front;
 pub mod limits;
+pub mod live;
 pub mod logging;
 pub mod metrics;
 pub mod ops;
@@ -20,5 +22,7 @@ pub mod peer;
 pub mod pool;
 pub mod probe;
 pub mod proxy;
+pub mod redirect;
+pub mod reload;
 pub mod serve;
 pub mod tls;

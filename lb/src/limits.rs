@@ -8,6 +8,12 @@ pub const NAME_CHARS_MAX: usize = 40;
 pub const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Listening addresses of the front.
 pub const FRONT_LISTENERS_MAX: usize = 16;
+/// Certificates of the front.
+pub const CERTIFICATES_MAX: usize = 64;
+/// Time before the end of a certificate from which on it is warned about.
+pub const CERTIFICATE_EXPIRY_WARNING_SECONDS: i64 = 21 * 86_400;
+/// Longest path of a unix socket that Linux takes.
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// Times one client request is sent to a node, the first one included.
 pub const ATTEMPTS_PER_REQUEST_MAX: u32 = 8;
@@ -21,6 +27,12 @@ pub const UNKNOWN_RETRY_REMAINING_MS_MIN: u64 = 1_000;
 pub const SECOND_ROUND_PAUSE_MS: u64 = 100;
 /// How long a request waits for a usable node where nothing is configured: an election takes a third of it.
 pub const HOLD_MS: u64 = 4_000;
+/// Span over which repetitions are compared with requests.
+pub const RETRY_BUDGET_SECONDS: u64 = 10;
+/// Repetitions per hundred requests.
+pub const RETRY_BUDGET_PERCENT: u64 = 20;
+/// Repetitions per second that are always allowed.
+pub const RETRY_BUDGET_FLOOR_PER_SECOND: u64 = 3;
 /// Requests that may wait for a usable node at the same time.
 pub const HELD_REQUESTS_MAX: u32 = 1_024;
 /// Seconds after which a client that got a 503 should come back.
@@ -37,7 +49,15 @@ pub const BODY_READ_MS_MAX: u64 = 10_000;
 /// Time between two reads of a request.
 pub const CLIENT_READ_MS_MAX: u64 = 10_000;
 /// Time to write a piece of an answer.
-pub const CLIENT_WRITE_MS_MAX: u64 = 30_000;
+pub const CLIENT_WRITE_MS_MAX: u64 = 10_000;
+/// Time from the first byte of a request to the end of its headers.
+pub const CLIENT_HEAD_MS_MAX: u64 = 10_000;
+/// Time for a client's TLS handshake, with what is announced before it.
+pub const CLIENT_HANDSHAKE_MS_MAX: u64 = 10_000;
+/// Largest number of connections that can be configured.
+pub const CONNECTIONS_MAX: u64 = 1_000_000;
+/// Entries of `X-Forwarded-For` that are looked at, from the right.
+pub const FORWARDED_HOPS_MAX: usize = 16;
 /// Bytes of a refused body that are read so that the client can see the refusal.
 pub const REFUSED_BODY_DRAIN_BYTES_MAX: usize = 1024 * 1024;
 /// Time for the above.
@@ -60,6 +80,19 @@ pub const PROBE_BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// Gateway errors in a row after which a node is set aside.
 pub const EJECTION_ERRORS_MIN: u32 = 5;
+/// Time until a node that became ready gets its full share.
+pub const RAMP_MS: u64 = 10_000;
+/// Share that it gets at once, in thousandths.
+pub const RAMP_PERMILLE_MIN: u64 = 100;
+/// Time in which the memory of slow answers halves.
+pub const SLOWNESS_HALF_LIFE_MS: u64 = 5_000;
+/// Slowest that a node can count, in thousandths of the average.
+pub const SLOWNESS_PERMILLE_MAX: u32 = 16_000;
+/// Times that a slow node's load counts at most.
+pub const DRAG_MAX: u64 = 8;
+/// Largest number of requests at one node that can be configured.
+pub const NODE_IN_FLIGHT_MAX: u64 = 1_000_000;
+
 /// Time aside, times the number of ejections so far.
 pub const EJECTION_MS: u64 = 5_000;
 /// Longest time aside.
@@ -69,6 +102,8 @@ pub const EJECTION_MS_MAX: u64 = 60_000;
 pub const NODE_CONNECTIONS_IDLE_MAX: usize = 512;
 /// Idle time of a connection to a node; nodes keep theirs for longer.
 pub const NODE_IDLE_SECONDS_MAX: u64 = 60;
+/// Silence of a node in the middle of a stream; it says something every half minute.
+pub const NODE_STREAM_READ_MS_MAX: u64 = 90_000;
 /// Time to write a request to a node.
 pub const NODE_WRITE_MS_MAX: u64 = 5_000;
 /// Silence on a connection to a node before the kernel asks whether it lives.
@@ -86,6 +121,11 @@ pub const OPS_CONNECTIONS_MAX: usize = 64;
 /// Time for a request on the operations listener.
 pub const OPS_REQUEST_MS_MAX: u64 = 5_000;
 
+/// Concurrent connections of the redirecting listener.
+pub const REDIRECT_CONNECTIONS_MAX: usize = 1_024;
+/// Time for a request on the redirecting listener.
+pub const REDIRECT_REQUEST_MS_MAX: u64 = 5_000;
+
 /// Time that connections get to close after the last request of a drain.
 pub const CLOSE_LINGER_MS: u64 = 200;
 
@@ -93,6 +133,8 @@ const _: () = assert!(NODES_MAX <= 64);
 const _: () = assert!(PROBE_FAILURES_MAX < PROBE_SILENCES_MAX);
 const _: () = assert!(RETRY_REMAINING_MS_MIN < UNKNOWN_RETRY_REMAINING_MS_MIN);
 const _: () = assert!(EJECTION_MS <= EJECTION_MS_MAX);
+const _: () = assert!(NODE_STREAM_READ_MS_MAX > NODE_KEEPALIVE_IDLE_MS);
+const _: () = assert!(RETRY_BUDGET_PERCENT <= 100 && RETRY_BUDGET_SECONDS > 0);
 const _: () = assert!(FLOOD_SLOTS.is_power_of_two());
 const _: () = assert!(
     auth_api::limits::BODY_BYTES_MAX <= 64 * 1024,

@@ -10,25 +10,40 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::{Registry, reload};
 
 use crate::metrics::{ClientFault, Metrics};
 
-/// Starts logging. Called once; a second call changes nothing.
-pub fn start(level: Level, metrics: Arc<Metrics>) {
+/// Sets the least severe lines that are written.
+pub struct LevelSwitch(reload::Handle<Targets, Registry>);
+
+impl LevelSwitch {
+    /// From now on.
+    pub fn set(&self, level: Level) {
+        // Fails only when there is no subscriber any more, and then there is nothing to set.
+        let _ = self.0.reload(targets(level));
+    }
+}
+
+fn targets(level: Level) -> Targets {
     let level = LevelFilter::from_level(level);
-    let libraries = level.min(LevelFilter::WARN);
-    let filter = Targets::new()
-        .with_default(libraries)
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
         .with_target("access", level)
         .with_target("lb", level)
-        .with_target("panic", level);
+        .with_target("panic", level)
+}
+
+/// Starts logging. Called once; a second call changes nothing.
+pub fn start(level: Level, metrics: Arc<Metrics>) -> LevelSwitch {
+    let (filter, switch) = reload::Layer::new(targets(level));
     let lines = fmt::layer()
         .json()
         .flatten_event(true)
         .with_current_span(false)
         .with_span_list(false);
     // Both fail only when a logger is installed already.
-    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines).with(filter));
+    let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(filter).with(lines));
     if log::set_boxed_logger(Box::new(Bridge { metrics })).is_ok() {
         log::set_max_level(LogLevel::Warn);
     }
@@ -42,6 +57,7 @@ pub fn start(level: Level, metrics: Arc<Metrics>) {
             .unwrap_or_default();
         tracing::error!(target: "panic", place, reason, "a task panicked");
     }));
+    LevelSwitch(switch)
 }
 
 /// Lines of libraries that use `log`. What clients do wrong is counted instead: a line for each would let anybody fill

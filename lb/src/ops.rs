@@ -1,12 +1,14 @@
 //! The operations listener, plain HTTP and for operators only: is it alive, is it ready, what does it see.
 //!
-//! It shows no request and changes nothing.
+//! It shows no request and changes nothing; orders are taken by `admin` only.
+
+mod page;
+mod status;
 
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_api::status::Role;
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
@@ -20,14 +22,22 @@ use tokio::sync::Semaphore;
 
 use crate::cluster::Cluster;
 use crate::drain::Lifecycle;
+use crate::front::Crowd;
 use crate::limits::{OPS_CONNECTIONS_MAX, OPS_REQUEST_MS_MAX};
+use crate::live::SharedLive;
 use crate::metrics::Metrics;
-use crate::pool::health::Reach;
+use crate::proxy::answer::prefers_html;
+
+pub use status::{NodeLine, Status};
 
 /// What the listener shows.
 pub struct Ops {
     /// The nodes.
     pub cluster: Arc<Cluster>,
+    /// The settings.
+    pub live: SharedLive,
+    /// The connections of clients.
+    pub crowd: Arc<Crowd>,
     /// The process.
     pub lifecycle: Arc<Lifecycle>,
     /// The counters.
@@ -59,7 +69,11 @@ pub async fn run(ops: Arc<Ops>, listener: TcpListener) {
 
 async fn serve_connection(ops: Arc<Ops>, stream: TcpStream) {
     let service = service_fn(move |request: Request<Incoming>| {
-        let response = ops.answer(request.method(), request.uri().path());
+        let accept = request
+            .headers()
+            .get(header::ACCEPT)
+            .and_then(|accept| accept.to_str().ok());
+        let response = ops.answer(request.method(), request.uri().path(), accept.is_some_and(prefers_html));
         async move { Ok::<_, Infallible>(response) }
     });
     // A client that hangs up is no event.
@@ -76,31 +90,8 @@ struct Readiness {
     reasons: Vec<&'static str>,
 }
 
-#[derive(Serialize)]
-struct Status<'a> {
-    draining: bool,
-    in_flight: u64,
-    held: u32,
-    nodes: Vec<NodeLine<'a>>,
-}
-
-#[derive(Serialize)]
-struct NodeLine<'a> {
-    name: &'a str,
-    address: std::net::SocketAddr,
-    up: bool,
-    ready: bool,
-    suspect: bool,
-    draining: bool,
-    role: Role,
-    term: u64,
-    applied: u64,
-    in_flight: u32,
-    ejected: bool,
-}
-
 impl Ops {
-    fn answer(&self, method: &Method, path: &str) -> Response<Full<Bytes>> {
+    fn answer(&self, method: &Method, path: &str, wants_page: bool) -> Response<Full<Bytes>> {
         if ![Method::GET, Method::HEAD].contains(method) {
             return text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
         }
@@ -117,8 +108,10 @@ impl Ops {
                     &readiness,
                 )
             }
+            "/" => self.page(),
+            "/status" if wants_page => self.page(),
             "/status" => json(StatusCode::OK, &self.status()),
-            "/metrics" => match self.metrics.render(&self.cluster, &self.lifecycle) {
+            "/metrics" => match self.metrics.render(self) {
                 Ok(metrics) => respond(
                     StatusCode::OK,
                     "text/plain; version=0.0.4; charset=utf-8",
@@ -129,8 +122,16 @@ impl Ops {
                     text(StatusCode::INTERNAL_SERVER_ERROR, "metrics cannot be written\n")
                 }
             },
-            _ => text(StatusCode::NOT_FOUND, "see /livez, /readyz, /status and /metrics\n"),
+            _ => text(StatusCode::NOT_FOUND, "see /, /livez, /readyz, /status and /metrics\n"),
         }
+    }
+
+    fn page(&self) -> Response<Full<Bytes>> {
+        let body = Bytes::from(page::render(&self.status()));
+        let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", body);
+        let policy = http::HeaderValue::from_static(page::CONTENT_POLICY);
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
+        response
     }
 
     /// Without a single ready node it is still ready: clients should get an honest 503 rather than no answer at all, which
@@ -152,36 +153,9 @@ impl Ops {
             reasons,
         }
     }
-
-    fn status(&self) -> Status<'_> {
-        let nodes = self.cluster.nodes().iter().map(|node| {
-            let (reach, standing) = node.standing();
-            let said = node.status();
-            let is_up = matches!(reach, Reach::Up | Reach::Suspect);
-            NodeLine {
-                name: &node.config.name,
-                address: node.config.address,
-                up: is_up,
-                ready: standing.ready,
-                suspect: standing.suspect,
-                draining: said.as_ref().is_some_and(|said| said.draining),
-                role: said.as_ref().filter(|_| is_up).map_or(Role::Down, |said| said.role),
-                term: said.as_ref().map_or(0, |said| said.term),
-                applied: said.as_ref().map_or(0, |said| said.applied),
-                in_flight: node.in_flight(),
-                ejected: standing.ejected,
-            }
-        });
-        Status {
-            draining: self.lifecycle.is_draining(),
-            in_flight: self.lifecycle.in_flight(),
-            held: self.cluster.held(),
-            nodes: nodes.collect(),
-        }
-    }
 }
 
-fn json(status: StatusCode, value: &impl Serialize) -> Response<Full<Bytes>> {
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response<Full<Bytes>> {
     match serde_json::to_vec(value) {
         Ok(body) => respond(status, "application/json", Bytes::from(body)),
         Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "cannot be written\n"),

@@ -64,10 +64,11 @@ pub fn template(node: &NodeConfig, trust: &Trust, timeouts: &Timeouts) -> HttpPe
     peer
 }
 
-/// Keeps connections to one start of a node apart from those to the next.
-pub fn group_of(incarnation: &str) -> u64 {
+/// Keeps connections to one start of a node apart from those to the next, and those that were verified with one generation
+/// of certificates and authorities from those with the next.
+pub fn group_of(incarnation: &str, trust_generation: u64) -> u64 {
     let mut hasher = DefaultHasher::new();
-    incarnation.hash(&mut hasher);
+    (incarnation, trust_generation).hash(&mut hasher);
     hasher.finish()
 }
 
@@ -105,11 +106,13 @@ mod tests {
         let config = good_config();
         let trust = Trust::new(&config.backend);
         let mut peer = template(&config.nodes[0], &trust, &config.timeouts);
-        peer.group_key = group_of("first");
+        peer.group_key = group_of("first", 0);
         let first = peer.reuse_hash();
         peer.options.read_timeout = Some(Duration::from_millis(1));
         assert_eq!(peer.reuse_hash(), first, "a deadline must not split the pool");
-        peer.group_key = group_of("second");
+        peer.group_key = group_of("second", 0);
+        assert_ne!(peer.reuse_hash(), first);
+        peer.group_key = group_of("first", 1);
         assert_ne!(peer.reuse_hash(), first);
     }
 }

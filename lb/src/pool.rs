@@ -1,8 +1,11 @@
 //! Which node gets a request: two random choices among the usable ones, the less loaded wins.
 //!
-//! Pure: health, load and randomness are arguments. It knows no addresses and no connections.
+//! Pure: health, load, time and randomness are arguments. It knows no addresses and no connections.
 
+pub mod budget;
 pub mod health;
+pub mod latency;
+pub mod ramp;
 pub mod set;
 
 pub use set::NodeSet;
@@ -18,6 +21,17 @@ pub struct View {
     pub ejected: NodeSet,
 }
 
+/// What narrows the choice for one request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Nodes that the request was sent to already.
+    pub tried: NodeSet,
+    /// Nodes that have as many requests as they may have.
+    pub full: NodeSet,
+    /// Nodes that became ready a moment ago and sit this request out.
+    pub shy: NodeSet,
+}
+
 /// The outcome of a choice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pick {
@@ -25,25 +39,38 @@ pub enum Pick {
     Node(usize),
     /// There are usable nodes, and this request was sent to every one of them.
     AllTried,
+    /// The usable nodes that the request was not sent to have all that they may have.
+    AllFull,
     /// There is no usable node.
     NoneUsable,
 }
 
-/// Picks a node for a request that was already sent to the nodes in `tried`. `load` tells the requests in flight at a
-/// node; `draw` is 64 fresh random bits.
-pub fn pick(view: &View, tried: NodeSet, load: impl Fn(usize) -> u32, draw: u64) -> Pick {
-    let tiers = [view.preferred(), view.ready, view.suspect];
+/// Picks a node for a request. `load` tells how much a node has to do; `draw` is 64 fresh random bits.
+pub fn pick(view: &View, limits: Limits, load: impl Fn(usize) -> u64, draw: u64) -> Pick {
+    let preferred = view.preferred();
+    let tiers = [preferred.minus(limits.shy), preferred, view.ready, view.suspect];
     for tier in tiers {
-        let fresh = tier.minus(tried);
-        if let Some(node) = less_loaded_of_two(fresh, &load, draw) {
+        let open = tier.minus(limits.tried).minus(limits.full);
+        if let Some(node) = less_loaded_of_two(open, &load, draw) {
             return Pick::Node(node);
         }
     }
-    if view.ready.is_empty() && view.suspect.is_empty() {
+    let usable = view.ready.or(view.suspect);
+    if usable.is_empty() {
         Pick::NoneUsable
-    } else {
+    } else if usable.minus(limits.tried).is_empty() {
         Pick::AllTried
+    } else {
+        Pick::AllFull
     }
+}
+
+/// Whether a node may be set aside: at least half of all nodes, and at least one, must go on doing the work.
+pub fn may_eject(view: &View, node: usize, of: u32) -> bool {
+    let mut aside = view.ejected;
+    aside.insert(node);
+    let rest = view.ready.minus(aside).len();
+    rest >= of.div_ceil(2).max(1)
 }
 
 impl View {
@@ -60,7 +87,7 @@ impl View {
 }
 
 /// The low half of `draw` picks the first candidate, the high half a different second one.
-fn less_loaded_of_two(nodes: NodeSet, load: impl Fn(usize) -> u32, draw: u64) -> Option<usize> {
+fn less_loaded_of_two(nodes: NodeSet, load: impl Fn(usize) -> u64, draw: u64) -> Option<usize> {
     let count = nodes.len();
     let first_position = scale(draw & 0xffff_ffff, count);
     let first = nodes.nth(first_position)?;

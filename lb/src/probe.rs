@@ -5,7 +5,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use auth_api::{paths, status::NodeStatus};
+use auth_api::paths;
+use auth_api::status::{NodeStatus, Role};
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Empty, Limited};
@@ -15,35 +16,39 @@ use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::cluster::{Cluster, Node};
-use crate::config::Probe;
+use crate::cluster::{Cluster, Node, Probing};
 use crate::entropy;
 use crate::limits::{PROBE_BODY_BYTES_MAX, PROBE_INTERVAL_UNREADY_MS, PROBES_PER_CONNECTION_MAX};
+use crate::metrics::Metrics;
 use crate::pool::health::ProbeFailure;
 
-/// Probes one node for ever.
-pub async fn run(cluster: Arc<Cluster>, index: usize, tls: TlsConnector, timing: Probe) {
-    let Some(node) = cluster.nodes().get(index) else { return };
+/// Probes one node until it is no longer in the configuration.
+pub async fn run(cluster: Arc<Cluster>, node: Arc<Node>, metrics: Arc<Metrics>) {
     let mut prober = Prober {
-        node,
-        tls,
+        node: &node,
         connection: None,
         uses: 0,
+        trust_generation: 0,
         complaint: String::new(),
     };
-    loop {
-        match tokio::time::timeout(timing.timeout, prober.ask()).await {
+    while !node.is_retired() {
+        let probing = cluster.probing();
+        let timing = probing.timing;
+        match tokio::time::timeout(timing.timeout, prober.ask(&probing)).await {
             Ok(Ok(status)) => {
                 prober.complaint.clear();
-                cluster.probe_answered(index, status);
+                if status.role == Role::Leader {
+                    metrics.leader_seen(&status.name, status.term);
+                }
+                cluster.probe_answered(&node, status);
             }
             Ok(Err(failure)) => {
                 prober.connection = None;
-                cluster.probe_failed(index, failure);
+                cluster.probe_failed(&node, failure);
             }
             Err(_elapsed) => {
                 prober.connection = None;
-                cluster.probe_failed(index, ProbeFailure::Silent);
+                cluster.probe_failed(&node, ProbeFailure::Silent);
             }
         }
         let pause = if cluster.view().ready.is_empty() {
@@ -69,9 +74,10 @@ fn jittered(pause: Duration, draw: u64) -> Duration {
 
 struct Prober<'a> {
     node: &'a Node,
-    tls: TlsConnector,
     connection: Option<SendRequest<Empty<Bytes>>>,
     uses: u32,
+    /// Certificates and authorities that the connection was made with.
+    trust_generation: u64,
     /// What was last complained about: a fault that lasts is logged once, not with every probe.
     complaint: String,
 }
@@ -84,17 +90,20 @@ impl Prober<'_> {
         }
     }
 
-    async fn ask(&mut self) -> Result<NodeStatus, ProbeFailure> {
+    async fn ask(&mut self, probing: &Probing) -> Result<NodeStatus, ProbeFailure> {
         // Now and then a new connection, so that a node whose listener is gone does not live on in an old one.
+        let is_trusted = self.trust_generation == probing.trust_generation;
+        let may_stay = is_trusted && self.uses < PROBES_PER_CONNECTION_MAX;
         let fresh = match self.connection.take() {
-            Some(connection) if self.uses < PROBES_PER_CONNECTION_MAX && !connection.is_closed() => Some(connection),
+            Some(connection) if may_stay && !connection.is_closed() => Some(connection),
             Some(_) | None => None,
         };
         let connection = match fresh {
             Some(connection) => connection,
             None => {
                 self.uses = 0;
-                self.connect().await?
+                self.trust_generation = probing.trust_generation;
+                self.connect(&probing.tls).await?
             }
         };
         self.uses += 1;
@@ -111,13 +120,13 @@ impl Prober<'_> {
         }
     }
 
-    async fn connect(&mut self) -> Result<SendRequest<Empty<Bytes>>, ProbeFailure> {
+    async fn connect(&mut self, tls: &TlsConnector) -> Result<SendRequest<Empty<Bytes>>, ProbeFailure> {
         let stream = TcpStream::connect(self.node.config.address)
             .await
             .map_err(|_| ProbeFailure::Refused)?;
         stream.set_nodelay(true).map_err(|_| ProbeFailure::Broken)?;
         let name = ServerName::try_from(self.node.config.certificate_name()).map_err(|_| ProbeFailure::Broken)?;
-        let stream = match self.tls.connect(name, stream).await {
+        let stream = match tls.connect(name, stream).await {
             Ok(stream) => stream,
             Err(error) => {
                 self.complain(format!("no TLS with the node: {error}"));

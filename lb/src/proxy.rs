@@ -6,10 +6,13 @@ pub mod admit;
 pub mod answer;
 mod choose;
 pub mod context;
+mod failure;
+pub mod forwarded;
 pub mod hygiene;
 mod intake;
 pub mod retry;
 pub mod route;
+pub mod shape;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,22 +21,25 @@ use async_trait::async_trait;
 use auth_api::headers::NOT_EXECUTED;
 use bytes::Bytes;
 use http::{StatusCode, header};
+use parking_lot::Mutex;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
-use pingora::{Error, ErrorSource, ErrorType, Result};
+use pingora::{Error, ErrorType, Result};
 
-use answer::Answer;
 use context::Context;
+use failure::{answer_to, cause_of};
 use hygiene::Introduction;
 use retry::{Cause, should_repeat};
 
 use crate::cluster::Cluster;
-use crate::config::{Config, HostList, StrictTransport, Timeouts};
+use crate::config::StrictTransport;
 use crate::drain::Lifecycle;
-use crate::flood::{Flood, Rate};
+use crate::front::Pace;
 use crate::limits::UNAVAILABLE_RETRY_AFTER_SECONDS;
+use crate::live::SharedLive;
 use crate::metrics::Metrics;
+use crate::pool::budget::Budget;
 use crate::{clock, entropy};
 
 /// An answer of a node that is not passed on because another node gets the request.
@@ -42,23 +48,19 @@ const NOT_PASSED_ON: &str = "answer not passed on";
 /// The proxy.
 pub struct Proxy {
     cluster: Arc<Cluster>,
-    hosts: HostList,
-    timeouts: Timeouts,
-    requests: Flood,
-    logins: Flood,
+    live: SharedLive,
+    budget: Mutex<Budget>,
     lifecycle: Arc<Lifecycle>,
     metrics: Arc<Metrics>,
 }
 
 impl Proxy {
     /// A proxy to the nodes of `cluster`.
-    pub fn new(config: &Config, cluster: Arc<Cluster>, lifecycle: Arc<Lifecycle>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(live: SharedLive, cluster: Arc<Cluster>, lifecycle: Arc<Lifecycle>, metrics: Arc<Metrics>) -> Self {
         Self {
             cluster,
-            hosts: config.front.hosts.clone(),
-            timeouts: config.timeouts,
-            requests: Flood::new(Rate::new(config.limits.requests_per_second, 1_000_000)),
-            logins: Flood::new(Rate::new(config.limits.logins_per_minute, 60_000_000)),
+            live,
+            budget: Mutex::default(),
             lifecycle,
             metrics,
         }
@@ -68,12 +70,16 @@ impl Proxy {
     fn after_failure(&self, session: &Session, context: &mut Context, cause: Cause) -> bool {
         context.is_outcome_open |= cause.leaves_outcome_open() && context.operation.is_some();
         let repeat = should_repeat(&context.situation(session, cause, &self.cluster.view()));
+        if repeat && cause.costs_budget() && !self.budget.lock().spend(clock::now_ms()) {
+            self.metrics.retry_refused();
+            return false;
+        }
         if repeat {
             context.open_outcome_retries += u32::from(cause == Cause::OpenOutcome);
             self.metrics.retried(cause);
             tracing::info!(
                 request_id = context.id.as_str(),
-                node = self.node_name(context),
+                node = context.node_name(),
                 cause = cause.label(),
                 attempts = context.attempts,
                 "request goes to another node"
@@ -82,46 +88,11 @@ impl Proxy {
         repeat
     }
 
-    /// Name of the node that works on a request or did last.
-    fn node_name(&self, context: &Context) -> &str {
-        context
-            .node
-            .and_then(|node| self.cluster.nodes().get(node))
-            .map_or("", |node| &node.config.name)
-    }
-
     fn node_failed(&self, context: &Context) {
-        if let Some(node) = context.node
+        if let Some(node) = &context.node
             && self.cluster.request_failed(node)
         {
-            self.metrics.ejected(self.node_name(context));
-        }
-    }
-
-    /// The sentence for a request that no node answered.
-    fn unavailable(context: &Context) -> Answer {
-        let detail = if context.is_outcome_open {
-            "The outcome of this request is not known yet. Look before you repeat it."
-        } else {
-            "The service is not available at the moment. Nothing was changed."
-        };
-        Answer::new(StatusCode::SERVICE_UNAVAILABLE, detail).after(UNAVAILABLE_RETRY_AFTER_SECONDS)
-    }
-
-    fn answer_to(context: &Context, error: &Error) -> Option<Answer> {
-        match error.esource() {
-            ErrorSource::Downstream => {
-                let is_gone = matches!(
-                    error.etype(),
-                    ErrorType::WriteError
-                        | ErrorType::ReadError
-                        | ErrorType::ConnectionClosed
-                        | ErrorType::WriteTimedout
-                        | ErrorType::H2Error
-                );
-                (!is_gone).then_some(admit::bad("The request is malformed."))
-            }
-            ErrorSource::Upstream | ErrorSource::Internal | ErrorSource::Unset => Some(Self::unavailable(context)),
+            self.metrics.ejected(&node.config.name);
         }
     }
 }
@@ -131,7 +102,15 @@ impl ProxyHttp for Proxy {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context::new(self.timeouts.request, self.lifecycle.enter())
+        Context::new(self.live.load_full(), self.lifecycle.enter())
+    }
+
+    async fn early_request_filter(&self, session: &mut Session, _context: &mut Context) -> Result<()> {
+        if let Some(pace) = Pace::of(session) {
+            pace.request_begins();
+        }
+        self.budget.lock().request(clock::now_ms());
+        Ok(())
     }
 
     async fn request_filter(&self, session: &mut Session, context: &mut Context) -> Result<bool> {
@@ -195,8 +174,9 @@ impl ProxyHttp for Proxy {
             Some(_) if response.headers.contains_key(header::RETRY_AFTER) => {}
             Some(_) => response.insert_header(header::RETRY_AFTER, UNAVAILABLE_RETRY_AFTER_SECONDS)?,
             None => {
-                if let Some(node) = context.node {
-                    self.cluster.request_answered(node);
+                if let Some(node) = &context.node {
+                    let took = clock::now().saturating_duration_since(context.attempt_started);
+                    self.cluster.request_answered(node, context.route, took);
                 }
             }
         }
@@ -229,7 +209,7 @@ impl ProxyHttp for Proxy {
         mut error: Box<Error>,
     ) -> Box<Error> {
         if matches!(error.etype(), ErrorType::ConnectRefused | ErrorType::ConnectNoRoute) {
-            if let Some(node) = context.node {
+            if let Some(node) = &context.node {
                 self.cluster.refused(node);
             }
         } else {
@@ -263,7 +243,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
-        let answer = Self::answer_to(context, error);
+        let answer = answer_to(context, error);
         if let Some(answer) = answer {
             let _ = answer.send(session, &context.id, context.strict_transport).await;
         }
@@ -276,21 +256,24 @@ impl ProxyHttp for Proxy {
     async fn logging(&self, session: &mut Session, error: Option<&Error>, context: &mut Context) {
         let status = session.response_written().map_or(0, |head| head.status.as_u16());
         let took = clock::now().saturating_duration_since(context.started);
-        self.metrics
-            .answered(context.route, status, self.node_name(context), took);
+        self.metrics.answered(context.route, status, context.node_name(), took);
         tracing::info!(
             target: "access",
             request_id = context.id.as_str(),
             method = session.req_header().method.as_str(),
-            route = context.route.label(),
+            class = context.route.label(),
+            route = context.pattern,
             status,
-            node = self.node_name(context),
+            node = context.node_name(),
             attempts = context.attempts,
             duration_ms = took.as_secs_f64() * 1_000.0,
             error = error.map(|error| error.etype().as_str()),
             "request"
         );
         context.lease = None;
+        if let Some(pace) = Pace::of(session) {
+            pace.request_ends();
+        }
     }
 
     /// The access line tells the outcome; pingora's own line would name the path with its query.
@@ -309,25 +292,6 @@ impl ProxyHttp for Proxy {
     }
 
     fn request_summary(&self, session: &Session, context: &Context) -> String {
-        format!(
-            "{} {} {}",
-            session.req_header().method,
-            context.route.label(),
-            context.id
-        )
-    }
-}
-
-/// Whose fault an error after the connection was made is.
-fn cause_of(error: &Error) -> Cause {
-    match error.esource() {
-        ErrorSource::Downstream => Cause::Client,
-        ErrorSource::Upstream if matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout) => {
-            Cause::Silent
-        }
-        ErrorSource::Upstream => Cause::Broken,
-        // The pipe between both halves of a request breaks when the node's half ends first.
-        ErrorSource::Internal | ErrorSource::Unset if *error.etype() == ErrorType::InternalError => Cause::Broken,
-        ErrorSource::Internal | ErrorSource::Unset => Cause::Internal,
+        format!("{} {} {}", session.req_header().method, context.pattern, context.id)
     }
 }

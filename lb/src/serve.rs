@@ -1,25 +1,27 @@
 //! Starts everything in order, and ends it in order. The only module that knows all the others.
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::sleep;
-use tokio_rustls::TlsConnector;
+use tokio::time::{MissedTickBehavior, sleep};
 
-use crate::cluster::Cluster;
+use crate::admin::{self, Socket};
+use crate::cluster::{Cluster, Node};
 use crate::config::{Config, ConfigError, Drain};
 use crate::drain::{Ask, Lifecycle, Signals};
-use crate::front::{Bound, Front, FrontError};
+use crate::front::{Bound, Crowd, Front, FrontError};
 use crate::limits::CLOSE_LINGER_MS;
+use crate::live::{Live, SharedLive};
 use crate::metrics::Metrics;
 use crate::ops::{self, Ops};
 use crate::proxy::Proxy;
-use crate::tls::{self, FrontCertificate};
-use crate::{clock, logging, probe};
+use crate::reload::Reloader;
+use crate::tls::{self, FrontCertificates};
+use crate::{clock, logging, probe, redirect};
 
 /// Why the program ends without having been asked to.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +32,14 @@ pub enum ServeError {
     /// The front cannot be built.
     #[error(transparent)]
     Front(#[from] FrontError),
+    /// The socket for operators cannot be bound.
+    #[error("ops.socket = {}: {problem}", path.display())]
+    Socket {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong.
+        problem: io::Error,
+    },
     /// The certificate for the nodes is refused.
     #[error("backend.certificate, backend.key: {0}")]
     Identity(#[from] rustls::Error),
@@ -48,9 +58,35 @@ impl ServeError {
     /// Whether nothing was served yet.
     pub fn is_before_serving(&self) -> bool {
         match self {
-            Self::Config(_) | Self::Front(_) | Self::Identity(_) | Self::Metrics(_) => true,
+            Self::Config(_) | Self::Front(_) | Self::Socket { .. } | Self::Identity(_) | Self::Metrics(_) => true,
             Self::System(_) | Self::TaskStopped(_) => false,
         }
+    }
+}
+
+/// Sockets that were bound before anything is served.
+struct Sockets {
+    front: Vec<Bound>,
+    redirect: Vec<Bound>,
+    ops: Bound,
+    admin: Option<Socket>,
+}
+
+impl Sockets {
+    fn bind(config: &Config) -> Result<Self, ServeError> {
+        let redirect = config.redirect.as_ref().map_or(&[][..], |redirect| &redirect.listen);
+        let admin = config.ops_socket.as_deref().map(|path| {
+            Socket::bind(path).map_err(|problem| ServeError::Socket {
+                path: path.into(),
+                problem,
+            })
+        });
+        Ok(Self {
+            front: Bound::all("front.listen", &config.front.listen)?,
+            redirect: Bound::all("redirect.listen", redirect)?,
+            ops: Bound::new("ops.listen", config.ops_listen)?,
+            admin: admin.transpose()?,
+        })
     }
 }
 
@@ -60,100 +96,190 @@ impl ServeError {
 /// What is wrong with the configuration or the system.
 pub fn serve(path: &Path) -> Result<(), ServeError> {
     tls::install_provider();
-    let config = Config::load(path)?;
-    let bound = config
-        .front
-        .listen
-        .iter()
-        .map(|address| Bound::new("front.listen", *address))
-        .collect::<Result<Vec<_>, _>>()?;
-    let ops_bound = Bound::new("ops.listen", config.ops_listen)?;
+    let config = Arc::new(Config::load(path)?);
+    let sockets = Sockets::bind(&config)?;
     let metrics = Arc::new(Metrics::new()?);
-    let connector = TlsConnector::from(Arc::new(tls::client_config(&config.backend)?));
-    logging::start(config.log_level, Arc::clone(&metrics));
+    metrics.tell_expiry(&config);
+    let cluster = Arc::new(Cluster::new(&config)?);
+    let level = logging::start(config.log_level, Arc::clone(&metrics));
+    for warning in &config.warnings {
+        tracing::warn!(warning, "configuration");
+    }
+    let live = Live::new(config).shared();
+    let certificates = Arc::new(FrontCertificates::new(live.load().config.front.certificates.clone()));
+    let reloader = Reloader::new(
+        path,
+        Arc::clone(&live),
+        Arc::clone(&cluster),
+        Arc::clone(&certificates),
+        Arc::clone(&metrics),
+        level,
+    );
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .thread_name("lb")
         .build()?;
-    let outcome = runtime.block_on(run(config, path, bound, ops_bound, metrics, connector));
+    let parts = Parts {
+        live,
+        cluster,
+        certificates,
+        metrics,
+        lifecycle: Lifecycle::new(),
+        crowd: Crowd::new(),
+    };
+    let outcome = runtime.block_on(run(parts, sockets, reloader));
     // What still runs at this point was given up.
     runtime.shutdown_background();
     outcome
 }
 
-async fn run(
-    config: Config,
-    path: &Path,
-    bound: Vec<Bound>,
-    ops_bound: Bound,
+/// What the tasks share.
+struct Parts {
+    live: SharedLive,
+    cluster: Arc<Cluster>,
+    certificates: Arc<FrontCertificates>,
     metrics: Arc<Metrics>,
-    connector: TlsConnector,
-) -> Result<(), ServeError> {
-    let mut signals = Signals::listen()?;
-    let lifecycle = Lifecycle::new();
-    let cluster = Arc::new(Cluster::new(&config));
-    let front_addresses: Vec<String> = bound.iter().map(|bound| bound.address.to_string()).collect();
-    let ops_address = ops_bound.address;
+    lifecycle: Arc<Lifecycle>,
+    crowd: Arc<Crowd>,
+}
 
-    let certificate = Arc::new(FrontCertificate::new(Arc::clone(&config.front.certificate)));
-    let proxy = Proxy::new(
-        &config,
-        Arc::clone(&cluster),
-        Arc::clone(&lifecycle),
-        Arc::clone(&metrics),
-    );
-    let front = Front::new(&config, proxy, &certificate, bound)?;
+/// How a task ended.
+enum Ended {
+    /// The node that it probed is no longer configured.
+    Retired,
+    /// It should have gone on.
+    Wrongly,
+}
 
-    let mut tasks = JoinSet::new();
-    for index in 0..config.nodes.len() {
-        tasks.spawn(probe::run(Arc::clone(&cluster), index, connector.clone(), config.probe));
+impl Parts {
+    fn front(&self) -> Result<Front, FrontError> {
+        let proxy = Proxy::new(
+            Arc::clone(&self.live),
+            Arc::clone(&self.cluster),
+            Arc::clone(&self.lifecycle),
+            Arc::clone(&self.metrics),
+        );
+        Front::new(
+            proxy,
+            Arc::clone(&self.live),
+            Arc::clone(&self.certificates),
+            Arc::clone(&self.crowd),
+            Arc::clone(&self.metrics),
+        )
     }
-    let ops = Ops {
-        cluster,
-        lifecycle: Arc::clone(&lifecycle),
-        metrics,
-    };
-    tasks.spawn(ops::run(Arc::new(ops), ops_bound.into_tokio()?));
-    let (shutdown, shutdown_watch) = watch::channel(false);
-    let mut front = tokio::spawn(front.run(shutdown_watch));
+
+    fn ops(&self) -> Arc<Ops> {
+        Arc::new(Ops {
+            cluster: Arc::clone(&self.cluster),
+            live: Arc::clone(&self.live),
+            crowd: Arc::clone(&self.crowd),
+            lifecycle: Arc::clone(&self.lifecycle),
+            metrics: Arc::clone(&self.metrics),
+        })
+    }
+
+    fn probe(&self, tasks: &mut JoinSet<Ended>, nodes: Vec<Arc<Node>>) {
+        for node in nodes {
+            let (cluster, metrics) = (Arc::clone(&self.cluster), Arc::clone(&self.metrics));
+            tasks.spawn(async move {
+                probe::run(cluster, node, metrics).await;
+                Ended::Retired
+            });
+        }
+    }
+}
+
+/// Starts what answers operators and plain HTTP.
+fn start_listeners(
+    parts: &Parts,
+    tasks: &mut JoinSet<Ended>,
+    redirect: Vec<Bound>,
+    ops: Bound,
+    admin: Option<Socket>,
+) -> io::Result<()> {
+    for bound in redirect {
+        let (live, listener) = (Arc::clone(&parts.live), bound.into_tokio()?);
+        tasks.spawn(async move {
+            redirect::run(live, listener).await;
+            Ended::Wrongly
+        });
+    }
+    let (shown, listener) = (parts.ops(), ops.into_tokio()?);
+    tasks.spawn(async move {
+        ops::run(shown, listener).await;
+        Ended::Wrongly
+    });
+    if let Some(socket) = admin {
+        let shown = parts.ops();
+        tasks.spawn(async move {
+            if let Err(error) = admin::run(shown, socket).await {
+                tracing::error!(%error, "operators' socket");
+            }
+            Ended::Wrongly
+        });
+    }
+    Ok(())
+}
+
+fn addresses(bound: &[Bound]) -> String {
+    let addresses: Vec<String> = bound.iter().map(|bound| bound.address.to_string()).collect();
+    addresses.join(" ")
+}
+
+async fn run(parts: Parts, sockets: Sockets, mut reloader: Reloader) -> Result<(), ServeError> {
+    let mut signals = Signals::listen()?;
+    let config = Arc::clone(&parts.live.load().config);
+    let mut tasks = JoinSet::new();
+    parts.probe(&mut tasks, parts.cluster.nodes());
     tracing::info!(
         name = config.name,
-        front = front_addresses.join(" "),
-        ops = %ops_address,
+        front = addresses(&sockets.front),
+        redirect = addresses(&sockets.redirect),
+        ops = %sockets.ops.address,
         nodes = config.nodes.len(),
         version = env!("CARGO_PKG_VERSION"),
         "serving"
     );
+    start_listeners(&parts, &mut tasks, sockets.redirect, sockets.ops, sockets.admin)?;
+    let (shutdown, shutdown_watch) = watch::channel(false);
+    let listeners = sockets
+        .front
+        .into_iter()
+        .map(Bound::into_tokio)
+        .collect::<Result<_, _>>()?;
+    let mut front = tokio::spawn(parts.front()?.run(listeners, shutdown_watch));
+    let mut polls = tokio::time::interval(config.reload);
+    polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
 
     loop {
         let ask = tokio::select! {
             ask = signals.next() => ask,
+            _ = polls.tick() => {
+                parts.probe(&mut tasks, reloader.look());
+                continue;
+            }
             _ = &mut front => return Err(ServeError::TaskStopped("front")),
-            // None of them ends, unless it panicked.
-            _ = tasks.join_next() => return Err(ServeError::TaskStopped("probe or operations listener")),
+            ended = tasks.join_next() => match ended {
+                Some(Ok(Ended::Retired)) => continue,
+                Some(Ok(Ended::Wrongly) | Err(_)) | None => {
+                    return Err(ServeError::TaskStopped("probe or listener"));
+                }
+            },
         };
         match ask {
-            Ask::Reload => reload(path, &certificate),
+            Ask::Reload => parts.probe(&mut tasks, reloader.read_now()),
             Ask::Leave => {
-                leave(config.drain, &lifecycle, &mut signals, &shutdown, &mut front).await;
+                let drain = parts.live.load().config.drain;
+                leave(drain, &parts.lifecycle, &mut signals, &shutdown, &mut front).await;
                 break;
             }
             Ask::LeaveAtOnce => break,
         }
     }
+    // The operators' socket goes with its task.
+    tasks.shutdown().await;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Shows a new certificate to clients. A configuration that is wrong in any way changes nothing.
-fn reload(path: &Path, certificate: &FrontCertificate) {
-    match Config::load(path) {
-        Ok(config) => {
-            certificate.replace(config.front.certificate);
-            tracing::info!("front certificate read again; other settings take effect at the next start");
-        }
-        Err(error) => tracing::error!(%error, "configuration is wrong: nothing was changed"),
-    }
 }
 
 /// Denies readiness and goes on serving until others have noticed; then takes no new connections and finishes what it has.

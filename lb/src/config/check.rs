@@ -1,19 +1,30 @@
 //! Turns the written configuration into the checked one. Decides what is allowed; the messages are in `error`.
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
-use super::error::ConfigError;
-use super::raw::{RawBackend, RawConfig, RawDrain, RawFront, RawLimits, RawNode, RawProbe, RawTimeouts};
-use super::{Backend, Config, Drain, Front, HostList, Limits, NodeConfig, Probe, Timeouts, files};
-use crate::limits::{FRONT_LISTENERS_MAX, HOLD_MS, NAME_CHARS_MAX, NODES_MAX};
-
-type Checked<T> = Result<T, ConfigError>;
+use super::edges::{self, Named};
+use super::raw::{RawConfig, RawDrain, RawLimits, RawNode, RawProbe, RawTimeouts};
+use super::value::{Checked, address, at_most, clash, count, millis, name, value};
+use super::{Config, Drain, Limits, NodeConfig, Probe, Timeouts};
+use crate::limits::{CONNECTIONS_MAX, HOLD_MS, NODE_IN_FLIGHT_MAX, NODES_MAX, SOCKET_PATH_BYTES_MAX};
 
 /// Checks everything; relative file names start at `folder`.
 pub(super) fn check(raw: RawConfig, folder: &Path) -> Checked<Config> {
+    let mut named = Named::new(folder);
     let ops_listen = address("ops.listen", &raw.ops.listen)?;
+    let ops_socket = raw.ops.socket.as_deref().map(|socket| folder.join(socket));
+    if let Some(socket) = &ops_socket
+        && socket.as_os_str().len() > SOCKET_PATH_BYTES_MAX
+    {
+        let allowed = format!("a path of up to {SOCKET_PATH_BYTES_MAX} bytes");
+        return Err(value("ops.socket", socket.display(), &allowed));
+    }
+    let front = edges::front(&raw.front, ops_listen, &mut named)?;
+    let redirect = raw
+        .redirect
+        .map(|redirect| edges::redirect(&redirect, &front, ops_listen))
+        .transpose()?;
+    let backend = edges::backend(&raw.backend, &mut named)?;
     Ok(Config {
         name: name("name", raw.name)?,
         log_level: log_level(&raw.log_level)?,
@@ -22,74 +33,14 @@ pub(super) fn check(raw: RawConfig, folder: &Path) -> Checked<Config> {
         probe: probe(&raw.probe)?,
         limits: limits(&raw.limits)?,
         drain: drain(&raw.drain)?,
-        front: front(&raw.front, ops_listen, folder)?,
+        reload: millis("reload.poll_ms", raw.reload.poll_ms, 20, 3_600_000)?,
+        front,
+        redirect,
         ops_listen,
-        backend: backend(&raw.backend, folder)?,
-    })
-}
-
-fn front(raw: &RawFront, ops: SocketAddr, folder: &Path) -> Checked<Front> {
-    if raw.listen.is_empty() || raw.listen.len() > FRONT_LISTENERS_MAX {
-        return Err(value(
-            "front.listen",
-            raw.listen.len(),
-            &format!("1 to {FRONT_LISTENERS_MAX} addresses"),
-        ));
-    }
-    let listen = raw
-        .listen
-        .iter()
-        .map(|text| address("front.listen", text))
-        .collect::<Checked<Vec<_>>>()?;
-    for (index, address) in listen.iter().enumerate() {
-        if address.port() == 0 {
-            continue;
-        }
-        if listen[..index].contains(address) {
-            return Err(clash(
-                "front.listen",
-                address,
-                "front.listen",
-                address,
-                "an address may be listed once",
-            ));
-        }
-        if *address == ops {
-            return Err(clash("front.listen", address, "ops.listen", ops, "the two must differ"));
-        }
-    }
-    if raw.hosts.is_empty() {
-        return Err(value(
-            "front.hosts",
-            "[]",
-            "at least one host name, such as \"auth.example.com\"",
-        ));
-    }
-    let hosts = HostList::parse(&raw.hosts).map_err(|name| {
-        value(
-            "front.hosts",
-            format!("{name:?}"),
-            "host names or addresses without scheme and port",
-        )
-    })?;
-    let identity = files::read_identity("front", &path(folder, &raw.certificate), &path(folder, &raw.key))?;
-    Ok(Front {
-        listen,
-        hosts,
-        certificate: identity.certified,
-    })
-}
-
-fn backend(raw: &RawBackend, folder: &Path) -> Checked<Backend> {
-    let authorities_path = path(folder, &raw.ca);
-    let (authorities, roots) = files::read_authorities("backend.ca", &authorities_path)?;
-    let identity = files::read_identity("backend", &path(folder, &raw.certificate), &path(folder, &raw.key))?;
-    Ok(Backend {
-        authorities_path,
-        authorities,
-        roots,
-        chain: identity.chain,
-        key: identity.key,
+        ops_socket,
+        backend,
+        files: named.files,
+        warnings: named.warnings,
     })
 }
 
@@ -171,17 +122,25 @@ fn probe(raw: &RawProbe) -> Checked<Probe> {
 
 fn limits(raw: &RawLimits) -> Checked<Limits> {
     const COUNT_MAX: u64 = 1_000_000;
-    for (setting, given) in [
-        ("limits.requests_per_second", raw.requests_per_second),
-        ("limits.logins_per_minute", raw.logins_per_minute),
-    ] {
-        if !(1..=COUNT_MAX).contains(&given) {
-            return Err(value(setting, given, &format!("1 to {COUNT_MAX}")));
-        }
-    }
+    let connections = count("limits.connections", raw.connections, CONNECTIONS_MAX)?;
+    let per_address = count(
+        "limits.connections_per_address",
+        raw.connections_per_address,
+        CONNECTIONS_MAX,
+    )?;
+    at_most(
+        "limits.connections_per_address",
+        per_address,
+        "limits.connections",
+        connections,
+    )?;
+    let node_in_flight = count("limits.node_in_flight", raw.node_in_flight, NODE_IN_FLIGHT_MAX)?;
     Ok(Limits {
-        requests_per_second: raw.requests_per_second,
-        logins_per_minute: raw.logins_per_minute,
+        requests_per_second: count("limits.requests_per_second", raw.requests_per_second, COUNT_MAX)?,
+        logins_per_minute: count("limits.logins_per_minute", raw.logins_per_minute, COUNT_MAX)?,
+        connections: usize::try_from(connections).unwrap_or(usize::MAX),
+        connections_per_address: u32::try_from(per_address).unwrap_or(u32::MAX),
+        node_in_flight: u32::try_from(node_in_flight).unwrap_or(u32::MAX),
     })
 }
 
@@ -204,75 +163,5 @@ fn log_level(text: &str) -> Checked<tracing::Level> {
             format!("{other:?}"),
             "\"error\", \"warn\", \"info\", \"debug\" or \"trace\"",
         )),
-    }
-}
-
-/// Names become labels of host names, so they follow their rules.
-fn name(setting: &str, text: String) -> Checked<String> {
-    let allowed_byte = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    let fits = !text.is_empty() && text.len() <= NAME_CHARS_MAX && text.bytes().all(allowed_byte);
-    if fits && !text.starts_with('-') && !text.ends_with('-') {
-        return Ok(text);
-    }
-    let allowed = format!("1 to {NAME_CHARS_MAX} of a-z, 0-9 and -, not at its ends");
-    Err(value(setting, format!("{text:?}"), &allowed))
-}
-
-fn address(setting: &str, text: &str) -> Checked<SocketAddr> {
-    text.parse().map_err(|_| {
-        value(
-            setting,
-            format!("{text:?}"),
-            "an IP address with a port, such as \"127.0.0.1:8443\"",
-        )
-    })
-}
-
-fn path(folder: &Path, text: &str) -> PathBuf {
-    folder.join(text)
-}
-
-fn millis(setting: &str, given: u64, min: u64, max: u64) -> Checked<Duration> {
-    if (min..=max).contains(&given) {
-        Ok(Duration::from_millis(given))
-    } else {
-        Err(value(setting, given, &format!("{min} to {max} milliseconds")))
-    }
-}
-
-fn at_most(first: &str, first_given: u64, second: &str, second_given: u64) -> Checked<()> {
-    if first_given <= second_given {
-        return Ok(());
-    }
-    Err(clash(
-        first,
-        first_given,
-        second,
-        second_given,
-        "the first must not be larger than the second",
-    ))
-}
-
-fn value(setting: &str, given: impl ToString, allowed: &str) -> ConfigError {
-    ConfigError::Value {
-        setting: setting.into(),
-        given: given.to_string(),
-        allowed: allowed.into(),
-    }
-}
-
-fn clash(
-    first: &str,
-    first_given: impl ToString,
-    second: &str,
-    second_given: impl ToString,
-    rule: &str,
-) -> ConfigError {
-    ConfigError::Clash {
-        first: first.into(),
-        first_given: first_given.to_string(),
-        second: second.into(),
-        second_given: second_given.to_string(),
-        rule: rule.into(),
     }
 }

@@ -11,6 +11,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{InconsistentKeys, RootCertStore};
 use rustls_pki_types::pem::{PemObject, SectionKind};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::error::ConfigError;
 use crate::limits::FILE_BYTES_MAX;
@@ -20,6 +21,7 @@ pub(super) struct Identity {
     pub(super) chain: Vec<CertificateDer<'static>>,
     pub(super) key: PrivateKeyDer<'static>,
     pub(super) certified: Arc<CertifiedKey>,
+    pub(super) expires_unix: i64,
 }
 
 /// A file as text, up to [`FILE_BYTES_MAX`].
@@ -113,11 +115,22 @@ pub(super) fn read_identity(section: &str, certificate: &Path, key: &Path) -> Re
             )
         }
     })?;
+    let expires_unix = expiry(&chain).ok_or_else(|| {
+        let problem = "holds a certificate whose dates cannot be read";
+        contents(&format!("{section}.certificate"), certificate, problem)
+    })?;
     Ok(Identity {
+        expires_unix,
         chain,
         key: der,
         certified: Arc::new(certified),
     })
+}
+
+/// When the first certificate of a chain expires, in seconds since 1970.
+fn expiry(chain: &[CertificateDer<'_>]) -> Option<i64> {
+    let (_, leaf) = X509Certificate::from_der(chain.first()?).ok()?;
+    Some(leaf.validity().not_after.timestamp())
 }
 
 fn contents(setting: &str, path: &Path, problem: &str) -> ConfigError {

@@ -24,6 +24,22 @@ impl HostList {
             .map(Self)
     }
 
+    /// The names in their normal form.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|host| host.name.as_str())
+    }
+
+    /// Our own spelling of the host that a `Host` header names, with brackets around an IPv6 address.
+    pub fn spelling(&self, authority: &str) -> Option<String> {
+        let name = without_port(authority)?;
+        let host = self.0.iter().find(|host| host.name.eq_ignore_ascii_case(name))?;
+        Some(if host.name.contains(':') {
+            format!("[{}]", host.name)
+        } else {
+            host.name.clone()
+        })
+    }
+
     /// Whether a `Host` header or authority, with or without a port, is ours; the answer tells whether strict transport
     /// security may be announced for it.
     pub fn accepts(&self, authority: &str) -> Option<StrictTransport> {

@@ -9,6 +9,7 @@ pub(super) struct RawConfig {
     #[serde(default = "info")]
     pub(super) log_level: String,
     pub(super) front: RawFront,
+    pub(super) redirect: Option<RawRedirect>,
     pub(super) ops: RawOps,
     pub(super) backend: RawBackend,
     pub(super) nodes: Vec<RawNode>,
@@ -20,6 +21,8 @@ pub(super) struct RawConfig {
     pub(super) limits: RawLimits,
     #[serde(default)]
     pub(super) drain: RawDrain,
+    #[serde(default)]
+    pub(super) reload: RawReload,
 }
 
 fn info() -> String {
@@ -33,12 +36,40 @@ pub(super) struct RawFront {
     pub(super) certificate: String,
     pub(super) key: String,
     pub(super) hosts: Vec<String>,
+    /// Further certificates; a client gets the first one that covers the name it asks for.
+    #[serde(default)]
+    pub(super) more_certificates: Vec<RawIdentity>,
+    #[serde(default)]
+    pub(super) trusted_proxies: Vec<String>,
+    #[serde(default)]
+    pub(super) proxy_protocol: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawIdentity {
+    pub(super) certificate: String,
+    pub(super) key: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRedirect {
+    pub(super) listen: Vec<String>,
+    #[serde(default = "https")]
+    pub(super) https_port: u16,
+}
+
+fn https() -> u16 {
+    443
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawOps {
     pub(super) listen: String,
+    /// Where `tfauth-lb drain` and the like connect.
+    pub(super) socket: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -98,6 +129,9 @@ impl Default for RawProbe {
 pub(super) struct RawLimits {
     pub(super) requests_per_second: u64,
     pub(super) logins_per_minute: u64,
+    pub(super) connections: u64,
+    pub(super) connections_per_address: u64,
+    pub(super) node_in_flight: u64,
 }
 
 impl Default for RawLimits {
@@ -105,6 +139,9 @@ impl Default for RawLimits {
         Self {
             requests_per_second: 50,
             logins_per_minute: 30,
+            connections: 10_000,
+            connections_per_address: 256,
+            node_in_flight: 512,
         }
     }
 }
@@ -122,5 +159,17 @@ impl Default for RawDrain {
             min_ms: 15_000,
             max_ms: 30_000,
         }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawReload {
+    pub(super) poll_ms: u64,
+}
+
+impl Default for RawReload {
+    fn default() -> Self {
+        Self { poll_ms: 5_000 }
     }
 }

@@ -40,6 +40,16 @@ pub enum Reach {
     Down,
 }
 
+impl Reach {
+    /// Whether it was heard lately.
+    pub fn is_reachable(self) -> bool {
+        match self {
+            Self::Up | Self::Suspect => true,
+            Self::Unknown | Self::Down => false,
+        }
+    }
+}
+
 /// How a node may be used at this moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
@@ -109,10 +119,11 @@ impl Health {
         self.reach = Reach::Down;
     }
 
-    /// A request failed on the way to the node, at it or on the way back. True when that sets the node aside.
-    pub fn request_failed(&mut self, now_ms: u64) -> bool {
+    /// A request failed on the way to the node, at it or on the way back. True when that sets the node aside, which it
+    /// does only when `may_eject`: when enough others are left.
+    pub fn request_failed(&mut self, now_ms: u64, may_eject: bool) -> bool {
         self.errors = self.errors.saturating_add(1);
-        if self.errors < EJECTION_ERRORS_MIN || now_ms < self.ejected_until_ms {
+        if self.errors < EJECTION_ERRORS_MIN || now_ms < self.ejected_until_ms || !may_eject {
             return false;
         }
         self.errors = 0;
@@ -232,7 +243,7 @@ mod tests {
     #[test]
     fn errors_in_a_row_eject_for_longer_each_time_and_a_restart_forgives() {
         let mut health = up();
-        let eject = |health: &mut Health, now_ms| (0..EJECTION_ERRORS_MIN).any(|_| health.request_failed(now_ms));
+        let eject = |health: &mut Health, now_ms| (0..EJECTION_ERRORS_MIN).any(|_| health.request_failed(now_ms, true));
         assert!(eject(&mut health, 0));
         assert!(health.standing(EJECTION_MS - 1).ejected);
         assert!(!health.standing(EJECTION_MS).ejected);
@@ -243,10 +254,18 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_must_stay_is_set_aside_as_soon_as_it_may_go() {
+        let mut health = up();
+        assert!((0..100).all(|_| !health.request_failed(0, false)));
+        assert!(!health.standing(0).ejected);
+        assert!(health.request_failed(0, true));
+    }
+
+    #[test]
     fn an_answer_between_errors_prevents_ejection() {
         let mut health = up();
         for _ in 0..100 {
-            assert!(!health.request_failed(0));
+            assert!(!health.request_failed(0, true));
             health.request_answered();
         }
     }

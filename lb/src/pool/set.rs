@@ -37,6 +37,11 @@ impl NodeSet {
         Self(self.0 & !other.0)
     }
 
+    /// Nodes of either set.
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
     /// Whether there is no node.
     pub const fn is_empty(self) -> bool {
         self.0 == 0

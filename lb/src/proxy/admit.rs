@@ -2,9 +2,11 @@
 //!
 //! What two programs could read differently is refused here, so that no node ever has to guess.
 
+use auth_api::surface::Rule;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 
 use super::answer::Answer;
+use super::route::{self, NoRoute};
 use crate::config::HostList;
 use crate::config::StrictTransport;
 use crate::limits::{HEADERS_BYTES_MAX, HEADERS_COUNT_MAX, TARGET_BYTES_MAX};
@@ -26,6 +28,8 @@ pub struct Candidate<'a> {
 /// What is known of a request that was let in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Admitted {
+    /// The line of the surface.
+    pub rule: &'static Rule,
     /// May change something.
     pub is_mutating: bool,
     /// Whether strict transport security may be announced.
@@ -37,25 +41,25 @@ pub struct Admitted {
 /// # Errors
 /// The answer for the client.
 pub fn admit(candidate: &Candidate<'_>, hosts: &HostList) -> Result<Admitted, Answer> {
-    let is_mutating = method(candidate.method)?;
     target(candidate.target)?;
     size(candidate.headers)?;
     let strict_transport = host(candidate, hosts)?;
     framing(candidate)?;
     Ok(Admitted {
-        is_mutating,
+        rule: route(candidate)?,
+        is_mutating: ![Method::GET, Method::HEAD].contains(candidate.method),
         strict_transport,
     })
 }
 
-fn method(method: &Method) -> Result<bool, Answer> {
-    if [Method::GET, Method::HEAD].contains(method) {
-        Ok(false)
-    } else if [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method) {
-        Ok(true)
-    } else {
-        Err(Answer::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed."))
-    }
+/// Nothing but what is listed.
+fn route(candidate: &Candidate<'_>) -> Result<&'static Rule, Answer> {
+    let path = candidate.target.split(|byte| *byte == b'?').next().unwrap_or_default();
+    let path = std::str::from_utf8(path).map_err(|_| bad("The address is malformed."))?;
+    route::find(candidate.method, path).map_err(|refusal| match refusal {
+        NoRoute::Unknown => Answer::new(StatusCode::NOT_FOUND, "Not found."),
+        NoRoute::Method(rule) => Answer::not_allowed(rule.methods),
+    })
 }
 
 fn size(headers: &HeaderMap) -> Result<(), Answer> {

@@ -23,8 +23,9 @@ fn status_of(method: Method, target: &str, headers: &[(header::HeaderName, &str)
     admit(&candidate, &hosts()).map_or_else(|answer| answer.status.as_u16(), |_| 200)
 }
 
-fn status_of_target(target: &str) -> u16 {
-    status_of(Method::GET, target, &[])
+/// Whether an address is sound, served or not.
+fn status_of_target(sent: &str) -> u16 {
+    target(sent.as_bytes()).map_or_else(|answer| answer.status.as_u16(), |()| 200)
 }
 
 #[test]
@@ -89,18 +90,21 @@ fn internal_paths_do_not_exist() {
 }
 
 #[test]
-fn only_listed_methods_are_let_in() {
-    for method in [
-        Method::GET,
-        Method::HEAD,
-        Method::POST,
-        Method::PUT,
-        Method::PATCH,
-        Method::DELETE,
+fn only_listed_paths_and_methods_are_let_in() {
+    for (method, target) in [
+        (Method::GET, "/"),
+        (Method::HEAD, "/login/"),
+        (Method::POST, "/v1/login"),
+        (Method::PUT, "/v1/factors/email"),
+        (Method::PATCH, "/v1/admin/accounts/7"),
+        (Method::DELETE, "/v1/sessions/7?x=/y"),
     ] {
-        assert_eq!(status_of(method.clone(), "/", &[]), 200, "{method}");
+        assert_eq!(status_of(method.clone(), target, &[]), 200, "{method} {target}");
     }
-    for method in ["OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get"] {
+    for target in ["/wp-login.php", "/v1/unknown", "/static/a/b", "/login.php"] {
+        assert_eq!(status_of(Method::GET, target, &[]), 404, "{target}");
+    }
+    for method in ["OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get", "POST"] {
         let method = Method::from_bytes(method.as_bytes()).expect("a method token");
         assert_eq!(status_of(method.clone(), "/", &[]), 405, "{method}");
     }
@@ -123,10 +127,10 @@ fn se_12_ambiguous_framing_is_refused() {
         &[(header::UPGRADE, "websocket")],
     ];
     for headers in framings {
-        assert_eq!(status_of(Method::POST, "/", headers), 400, "{headers:?}");
+        assert_eq!(status_of(Method::POST, "/v1/login", headers), 400, "{headers:?}");
     }
     assert_eq!(
-        status_of(Method::POST, "/", &[(header::TRANSFER_ENCODING, "Chunked")]),
+        status_of(Method::POST, "/v1/login", &[(header::TRANSFER_ENCODING, "Chunked")]),
         200
     );
 }

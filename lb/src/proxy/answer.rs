@@ -1,14 +1,17 @@
-//! Answers that the load balancer gives itself: one sentence, as JSON, or as a small page when a browser asks for one.
+//! Answers that the load balancer gives itself: one sentence, as JSON of the surface that was called, or as a small page
+//! when a browser asks for one.
 //!
 //! They say nothing about nodes, and never call something failed whose outcome is open.
 
 use auth_api::headers::REQUEST_ID;
+use auth_api::surface::Methods;
 use bytes::Bytes;
 use http::{HeaderName, StatusCode, header};
 use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
+use super::shape::Shape;
 use crate::config::StrictTransport;
 use crate::entropy::HexId;
 
@@ -37,6 +40,8 @@ pub struct Answer {
     pub detail: &'static str,
     /// Seconds after which it makes sense to come back.
     pub retry_after_seconds: Option<u64>,
+    /// Methods that would have been let in, for a 405.
+    pub allow: Option<Methods>,
 }
 
 impl Answer {
@@ -46,6 +51,15 @@ impl Answer {
             status,
             detail,
             retry_after_seconds: None,
+            allow: None,
+        }
+    }
+
+    /// A 405 that names the methods of the path.
+    pub const fn not_allowed(methods: Methods) -> Self {
+        Self {
+            allow: Some(methods),
+            ..Self::new(StatusCode::METHOD_NOT_ALLOWED, "Method not allowed.")
         }
     }
 
@@ -70,7 +84,8 @@ impl Answer {
         let (body, content_type) = if is_page {
             (self.page(), "text/html; charset=utf-8")
         } else {
-            (self.json(), "application/json")
+            let shape = Shape::of(session.req_header().uri.path());
+            (Bytes::from(shape.body(&self, id.as_str())), shape.media_type())
         };
         let mut head = ResponseHeader::build(self.status, Some(12))?;
         head.insert_header(header::CONTENT_TYPE, content_type)?;
@@ -85,16 +100,11 @@ impl Answer {
         if let Some(seconds) = self.retry_after_seconds {
             head.insert_header(header::RETRY_AFTER, seconds)?;
         }
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            head.insert_header(header::ALLOW, "GET, HEAD, POST, PUT, PATCH, DELETE")?;
+        if let Some(methods) = self.allow {
+            head.insert_header(header::ALLOW, methods.list())?;
         }
         let body = if is_head { Bytes::new() } else { body };
         session.as_downstream_mut().write_error_response(head, body).await
-    }
-
-    fn json(self) -> Bytes {
-        // The details are our own sentences: no character of them needs an escape.
-        format!("{{\"detail\":\"{}\"}}", self.detail).into()
     }
 
     fn page(self) -> Bytes {
@@ -110,7 +120,7 @@ impl Answer {
 }
 
 /// Whether an `Accept` header asks for a page rather than JSON: only when it names `text/html`, and not below JSON.
-fn prefers_html(accept: &str) -> bool {
+pub(crate) fn prefers_html(accept: &str) -> bool {
     let quality_of = |wanted: &str| {
         accept.split(',').find_map(|range| {
             let mut parts = range.split(';').map(str::trim);
@@ -138,12 +148,5 @@ mod tests {
         assert!(!prefers_html("application/json"));
         assert!(!prefers_html("application/json, text/html;q=0.5"));
         assert!(!prefers_html("text/html;q=0"));
-    }
-
-    #[test]
-    fn the_json_is_json() {
-        let answer = Answer::new(StatusCode::NOT_FOUND, "Not found.");
-        let value: serde_json::Value = serde_json::from_slice(&answer.json()).expect("JSON");
-        assert_eq!(value, serde_json::json!({"detail": "Not found."}));
     }
 }

@@ -1,5 +1,6 @@
 //! Finds a node for a request, and waits for one while there is none.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use pingora::upstreams::peer::HttpPeer;
@@ -8,8 +9,8 @@ use tokio::time::timeout;
 
 use super::Proxy;
 use super::context::Context;
-
-use crate::limits::SECOND_ROUND_PAUSE_MS;
+use super::route::RouteClass;
+use crate::limits::{NODE_STREAM_READ_MS_MAX, SECOND_ROUND_PAUSE_MS};
 use crate::pool::{NodeSet, Pick};
 use crate::{clock, entropy};
 
@@ -23,30 +24,47 @@ impl Proxy {
         let index = match self.cluster.pick(context.tried, entropy::draw()) {
             Pick::Node(index) => index,
             Pick::AllTried | Pick::NoneUsable => self.wait_for_node(context).await?,
+            Pick::AllFull => return Err(self.overloaded()),
         };
-        let lease = self.cluster.lease(index);
-        let Some(mut peer) = lease.node().map(|node| node.peer()) else {
-            return Err(no_node("the picked node does not exist"));
+        let Some(lease) = self.cluster.lease(index) else {
+            return Err(no_node("the picked node was just removed"));
         };
-        peer.options.read_timeout = Some(self.timeouts.one_try.min(context.remaining()));
+        let mut peer = lease.node().peer();
+        peer.options.read_timeout = Some(match context.route {
+            RouteClass::Stream => Duration::from_millis(NODE_STREAM_READ_MS_MAX),
+            RouteClass::Login
+            | RouteClass::Refresh
+            | RouteClass::Api
+            | RouteClass::Keys
+            | RouteClass::Page
+            | RouteClass::Refused => context.live.config.timeouts.one_try.min(context.remaining()),
+        });
+        context.node = Some(Arc::clone(lease.node()));
         context.lease = Some(lease);
-        context.node = Some(index);
         context.tried.insert(index);
         context.attempts += 1;
         context.attempt_started = clock::now();
         Ok(peer)
     }
 
+    /// To queue behind full nodes would only make everybody wait; whoever is told can come back.
+    fn overloaded(&self) -> Box<Error> {
+        self.metrics.overloaded("node_in_flight");
+        no_node("every usable node has all the requests that it may have")
+    }
+
     async fn wait_for_node(&self, context: &mut Context) -> Result<usize> {
         let Some(_hold) = self.cluster.hold() else {
+            self.metrics.overloaded("held");
             return Err(no_node("too many requests wait for a node"));
         };
         let mut changes = self.cluster.changes();
-        let given_up_at = clock::now() + self.timeouts.hold.min(context.remaining());
+        let given_up_at = clock::now() + context.live.config.timeouts.hold.min(context.remaining());
         loop {
             let remaining = given_up_at.saturating_duration_since(clock::now());
             let pause = match self.cluster.pick(context.tried, entropy::draw()) {
                 Pick::Node(index) => return Ok(index),
+                Pick::AllFull => return Err(self.overloaded()),
                 // Every usable node failed this request once: give them a moment, then start over.
                 Pick::AllTried => Duration::from_millis(SECOND_ROUND_PAUSE_MS).min(remaining),
                 Pick::NoneUsable => remaining,

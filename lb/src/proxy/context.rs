@@ -1,16 +1,18 @@
 //! What is remembered about one request while it is worked on. Data and small questions about it; no decisions.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pingora::proxy::Session;
 
 use super::retry::{Cause, Situation};
 use super::route::RouteClass;
-use crate::cluster::Lease;
+use crate::cluster::{Lease, Node};
 use crate::config::StrictTransport;
 use crate::drain::Presence;
 use crate::entropy::HexId;
+use crate::live::Live;
 use crate::pool::{NodeSet, View};
 use crate::{clock, entropy};
 
@@ -24,8 +26,12 @@ pub struct Context {
     pub started: Instant,
     /// When it must be answered.
     pub deadline: Instant,
+    /// The settings that it goes by, from beginning to end.
+    pub live: Arc<Live>,
     /// Class.
     pub route: RouteClass,
+    /// The line of the surface, as a pattern without anything that a client sent; empty when it was refused.
+    pub pattern: &'static str,
     /// Address of the client.
     pub client: Option<IpAddr>,
     /// Whether strict transport security may be announced; unknown until the host is known.
@@ -43,7 +49,7 @@ pub struct Context {
     /// A node may have done what was asked, though no answer came.
     pub is_outcome_open: bool,
     /// The node that works on it or did last.
-    pub node: Option<usize>,
+    pub node: Option<Arc<Node>>,
     /// Counts it there, until the node's answer is complete.
     pub lease: Option<Lease>,
     /// Why the last attempt failed, when the answer itself told.
@@ -54,14 +60,16 @@ pub struct Context {
 
 impl Context {
     /// A request that came now.
-    pub fn new(request_timeout: Duration, presence: Presence) -> Self {
+    pub fn new(live: Arc<Live>, presence: Presence) -> Self {
         let started = clock::now();
         Self {
             id: entropy::id(),
             operation: None,
             started,
-            deadline: started + request_timeout,
+            deadline: started + live.config.timeouts.request,
+            live,
             route: RouteClass::Refused,
+            pattern: "",
             client: None,
             strict_transport: None,
             body_bytes: 0,
@@ -75,6 +83,11 @@ impl Context {
             told_cause: None,
             _presence: presence,
         }
+    }
+
+    /// Name of the node that works on it or did last.
+    pub fn node_name(&self) -> &str {
+        self.node.as_ref().map_or("", |node| &node.config.name)
     }
 
     /// Time to the deadline.

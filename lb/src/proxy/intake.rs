@@ -2,6 +2,7 @@
 //!
 //! A node therefore never waits for a slow client, and every attempt sends exactly the same bytes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use auth_api::limits::BODY_BYTES_MAX;
@@ -13,7 +14,9 @@ use super::Proxy;
 use super::admit::{Admitted, Candidate, admit, bad, raw_names_content_length};
 use super::answer::Answer;
 use super::context::Context;
+use super::forwarded;
 use super::route::RouteClass;
+use crate::config::HostList;
 use crate::limits::{
     BODY_READ_MS_MAX, CLIENT_IDLE_SECONDS_MAX, CLIENT_READ_MS_MAX, CLIENT_WRITE_MS_MAX, REFUSED_BODY_DRAIN_BYTES_MAX,
     REFUSED_BODY_DRAIN_MS_MAX,
@@ -29,20 +32,25 @@ impl Proxy {
     /// # Errors
     /// The answer for a request that is not let in.
     pub(super) async fn take_in(&self, session: &mut Session, context: &mut Context) -> Result<(), Answer> {
+        let live = Arc::clone(&context.live);
         context.client = session
             .client_addr()
             .and_then(|address| address.as_inet())
-            .map(|address| address.ip());
+            .map(|connected| {
+                let headers = &session.req_header().headers;
+                forwarded::client(connected.ip(), headers, &live.config.front.trusted_proxies)
+            });
         if let Some(client) = context.client {
-            self.requests
+            live.requests
                 .admit(client, clock::now_us())
                 .map_err(|seconds| self.flooded("requests", seconds))?;
         }
-        let admitted = self.look_at(session)?;
+        let admitted = look_at(session, &live.config.front.hosts)?;
         context.strict_transport = Some(admitted.strict_transport);
-        context.route = RouteClass::of(&session.req_header().method, session.req_header().uri.path());
+        context.pattern = admitted.rule.pattern;
+        context.route = RouteClass::of(&session.req_header().method, admitted.rule);
         if let (RouteClass::Login, Some(client)) = (context.route, context.client) {
-            self.logins
+            live.logins
                 .admit(client, clock::now_us())
                 .map_err(|seconds| self.flooded("logins", seconds))?;
         }
@@ -61,25 +69,6 @@ impl Proxy {
         TOO_MANY.after(seconds)
     }
 
-    fn look_at(&self, session: &Session) -> Result<Admitted, Answer> {
-        let head = session.req_header();
-        let admitted = admit(
-            &Candidate {
-                method: &head.method,
-                version: head.version,
-                target: head.raw_path(),
-                authority: head.uri.authority().map(http::uri::Authority::as_str),
-                headers: &head.headers,
-            },
-            &self.hosts,
-        )?;
-        let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
-        if is_chunked && raw_names_content_length(&session.to_h1_raw()) {
-            return Err(bad("Content-Length and Transfer-Encoding do not go together."));
-        }
-        Ok(admitted)
-    }
-
     fn prepare_connection(&self, session: &mut Session) {
         session.set_read_timeout(Some(Duration::from_millis(CLIENT_READ_MS_MAX)));
         session.set_write_timeout(Some(Duration::from_millis(CLIENT_WRITE_MS_MAX)));
@@ -87,6 +76,25 @@ impl Proxy {
         let keepalive = session.get_keepalive().filter(|_| may_stay);
         session.set_keepalive(keepalive.map(|_unbounded| CLIENT_IDLE_SECONDS_MAX));
     }
+}
+
+fn look_at(session: &Session, hosts: &HostList) -> Result<Admitted, Answer> {
+    let head = session.req_header();
+    let admitted = admit(
+        &Candidate {
+            method: &head.method,
+            version: head.version,
+            target: head.raw_path(),
+            authority: head.uri.authority().map(http::uri::Authority::as_str),
+            headers: &head.headers,
+        },
+        hosts,
+    )?;
+    let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
+    if is_chunked && raw_names_content_length(&session.to_h1_raw()) {
+        return Err(bad("Content-Length and Transfer-Encoding do not go together."));
+    }
+    Ok(admitted)
 }
 
 /// Reads the whole body into the replay buffer of the session, and tells its length.

@@ -41,6 +41,14 @@ impl Cause {
         }
     }
 
+    /// Whether a repetition is work that the nodes get on top. Where nothing was sent there is none.
+    pub fn costs_budget(self) -> bool {
+        match self {
+            Self::Broken | Self::Silent | Self::NotExecuted | Self::OpenOutcome => true,
+            Self::Connect | Self::Internal | Self::Client => false,
+        }
+    }
+
     /// Whether the node may have done what was asked.
     pub fn leaves_outcome_open(self) -> bool {
         matches!(self, Self::Broken | Self::Silent | Self::OpenOutcome)

@@ -14,7 +14,7 @@ async fn with_request_in_flight(options: Options) -> (Cluster, tokio::task::Join
     let cluster = cluster_with(1, options).await;
     cluster.nodes[0].behave(Conduct::Wait);
     let client = cluster.lb.client().clone();
-    let request = tokio::spawn(async move { client.post("/v1/account", "{}").await.status.as_u16() });
+    let request = tokio::spawn(async move { client.post("/v1/accounts", "{}").await.status.as_u16() });
     until("the node works on it", || async { cluster.nodes[0].seen().len() == 1 }).await;
     (cluster, request)
 }

@@ -15,7 +15,7 @@ const OPERATION: &str = "x-tfauth-operation";
 async fn post_until_the_first_node_saw_one(cluster: &crate::support::Cluster) -> String {
     for attempt in 0..200 {
         let body = format!("{{\"attempt\":{attempt}}}");
-        let answer = cluster.lb.client().post("/v1/account", body.clone()).await;
+        let answer = cluster.lb.client().post("/v1/accounts", body.clone()).await;
         assert_eq!((answer.status.as_u16(), answer.text()), (200, "node-2"), "{answer:?}");
         if !cluster.nodes[0].seen().is_empty() {
             return body;
@@ -58,7 +58,7 @@ async fn a_large_body_is_repeated_byte_for_byte() {
         .collect();
     for _ in 0..200 {
         assert_eq!(
-            cluster.lb.client().post("/v1/account", body.clone()).await.text(),
+            cluster.lb.client().post("/v1/accounts", body.clone()).await.text(),
             "node-2"
         );
         if let Some(died) = cluster.nodes[0].seen().first() {
@@ -105,7 +105,7 @@ async fn killing_one_of_three_nodes_costs_no_request() {
     let traffic = tokio::spawn(async move {
         let mut answered: HashMap<String, u32> = HashMap::new();
         for round in 0..300 {
-            let answer = client.post("/v1/account", format!("{round}")).await;
+            let answer = client.post("/v1/accounts", format!("{round}")).await;
             assert_eq!(answer.status, 200, "request {round}: {answer:?}");
             *answered.entry(answer.text().to_string()).or_default() += 1;
         }
@@ -137,11 +137,11 @@ async fn without_nodes_a_request_waits_and_then_gets_an_honest_503() {
         node.kill().await;
     }
     let start = Instant::now();
-    let answer = cluster.lb.client().post("/v1/account", "{}").await;
+    let answer = cluster.lb.client().post("/v1/accounts", "{}").await;
     let took = start.elapsed();
     assert_eq!(answer.status, 503);
     assert_eq!(answer.header("retry-after"), "1");
-    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("content-type"), "application/problem+json");
     let body: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
     assert!(
         body["detail"]
@@ -170,7 +170,7 @@ async fn a_request_is_not_held_for_its_whole_deadline() {
     let cluster = cluster_with(1, options).await;
     cluster.nodes[0].kill().await;
     let start = Instant::now();
-    let answer = cluster.lb.client().post("/v1/account", "{}").await;
+    let answer = cluster.lb.client().post("/v1/accounts", "{}").await;
     let took = start.elapsed();
     assert_eq!(answer.status, 503);
     assert!(
@@ -191,7 +191,7 @@ async fn an_open_outcome_is_never_called_a_failure() {
     )
     .await;
     cluster.nodes[0].behave(Conduct::Hang);
-    let answer = cluster.lb.client().post("/v1/account", "{}").await;
+    let answer = cluster.lb.client().post("/v1/accounts", "{}").await;
     assert_eq!(answer.status, 503);
     assert!(
         answer.text().contains("outcome of this request is not known"),
@@ -205,7 +205,7 @@ async fn a_request_waits_for_a_node_that_comes_back() {
     let cluster = cluster(1).await;
     cluster.nodes[0].kill().await;
     let client = cluster.lb.client().clone();
-    let waiting = tokio::spawn(async move { client.post("/v1/account", "{}").await });
+    let waiting = tokio::spawn(async move { client.post("/v1/accounts", "{}").await });
     until("the request waits", || async { cluster.lb.status().await["held"] == 1 }).await;
     assert!(!waiting.is_finished());
     cluster.nodes[0].restart().await;
@@ -257,7 +257,7 @@ async fn a_busy_node_gets_no_more_while_another_is_free() {
 async fn an_open_outcome_is_passed_on_when_no_other_node_is_left_to_ask() {
     let cluster = cluster(1).await;
     cluster.nodes[0].behave(Conduct::OpenOutcome);
-    let answer = cluster.lb.client().post("/v1/account", "{}").await;
+    let answer = cluster.lb.client().post("/v1/accounts", "{}").await;
     assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (503, "1"));
     assert_eq!(answer.text(), "{\"detail\":\"not now\"}");
     assert_eq!(cluster.nodes[0].seen().len(), 1);
@@ -268,7 +268,7 @@ async fn a_request_that_nobody_executes_is_offered_until_its_deadline() {
     let cluster = cluster(1).await;
     cluster.nodes[0].behave(Conduct::NotExecuted);
     let client = cluster.lb.client().clone();
-    let waiting = tokio::spawn(async move { client.post("/v1/account", "{}").await });
+    let waiting = tokio::spawn(async move { client.post("/v1/accounts", "{}").await });
     until("it was offered again", || async { cluster.nodes[0].seen().len() > 1 }).await;
     cluster.nodes[0].behave(Conduct::Answer);
     let answer = waiting.await.expect("no panic");

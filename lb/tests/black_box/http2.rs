@@ -43,7 +43,7 @@ async fn many_requests_share_a_connection_and_survive_a_node() {
         let sender = sender.clone();
         tokio::spawn(async move {
             let body = format!("{{\"index\":{index}}}");
-            send(&sender, "POST", "https://localhost/v1/account", body.into_bytes()).await
+            send(&sender, "POST", "https://localhost/v1/accounts", body.into_bytes()).await
         })
     });
     for request in requests.collect::<Vec<_>>() {
@@ -75,7 +75,13 @@ async fn the_same_is_refused_as_over_http_1() {
         404
     );
     assert_eq!(send(&sender, "OPTIONS", "https://localhost/", Vec::new()).await.0, 405);
-    let (status, text) = send(&sender, "POST", "https://localhost/v1/x", vec![b'x'; 64 * 1024 + 1]).await;
+    let (status, text) = send(
+        &sender,
+        "POST",
+        "https://localhost/v1/accounts",
+        vec![b'x'; 64 * 1024 + 1],
+    )
+    .await;
     assert_eq!(status, 413);
     assert!(text.contains("detail"), "{text}");
     assert!(cluster.nodes[0].seen().is_empty());
@@ -88,7 +94,7 @@ async fn a_drain_finishes_the_streams_of_a_connection() {
     cluster.nodes[0].behave(Conduct::Wait);
     let sender = connect(&cluster).await;
     let request =
-        tokio::spawn(async move { send(&sender, "POST", "https://localhost/v1/account", b"{}".to_vec()).await });
+        tokio::spawn(async move { send(&sender, "POST", "https://localhost/v1/accounts", b"{}".to_vec()).await });
     until("the node works on it", || async { cluster.nodes[0].seen().len() == 1 }).await;
     cluster.lb.signal("TERM");
     until("nobody listens any more", || async {

@@ -3,49 +3,49 @@
 
 use crate::support::cluster;
 
-const HIDDEN: &str = "/hidden";
+const HIDDEN: &str = "/v1/sessions";
 
 /// Attempts; each carries a second request in what may or may not be its body.
 const ATTEMPTS: [(&str, &str); 10] = [
     (
         "content-length and chunks",
-        "content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "content-length: 4\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /v1/sessions HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ),
     (
         "chunks and content-length",
-        "transfer-encoding: chunked\r\ncontent-length: 40\r\n\r\n0\r\n\r\nGET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "transfer-encoding: chunked\r\ncontent-length: 40\r\n\r\n0\r\n\r\nGET /v1/sessions HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ),
     (
         "two lengths",
-        "content-length: 0\r\ncontent-length: 44\r\n\r\nGET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "content-length: 0\r\ncontent-length: 44\r\n\r\nGET /v1/sessions HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ),
     (
         "two equal lengths",
-        "content-length: 2\r\ncontent-length: 2\r\n\r\n{}GET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "content-length: 2\r\ncontent-length: 2\r\n\r\n{}GET /v1/sessions HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ),
     (
         "a list of lengths",
-        "content-length: 0, 44\r\n\r\nGET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "content-length: 0, 44\r\n\r\nGET /v1/sessions HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ),
     (
         "a signed length",
-        "content-length: +2\r\n\r\n{}GET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "content-length: +2\r\n\r\n{}GET /v1/sessions HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ),
     (
         "a folded header",
-        "x-a: b\r\n content-length: 44\r\n\r\nGET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "x-a: b\r\n content-length: 44\r\n\r\nGET /v1/sessions HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ),
     (
         "an unknown coding",
-        "transfer-encoding: xchunked\r\n\r\nGET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "transfer-encoding: xchunked\r\n\r\nGET /v1/sessions HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ),
     (
         "a space before the colon",
-        "transfer-encoding : chunked\r\n\r\n0\r\n\r\nGET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "transfer-encoding : chunked\r\n\r\n0\r\n\r\nGET /v1/sessions HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ),
     (
         "an upgrade",
-        "connection: upgrade\r\nupgrade: websocket\r\n\r\nGET /hidden HTTP/1.1\r\nhost: localhost\r\n\r\n",
+        "connection: upgrade\r\nupgrade: websocket\r\n\r\nGET /v1/sessions HTTP/1.1\r\nhost: localhost\r\n\r\n",
     ),
 ];
 
@@ -61,7 +61,7 @@ fn statuses(answer: &str) -> Vec<&str> {
 async fn se_12_ambiguous_requests_are_refused_and_hide_nothing() {
     let cluster = cluster(1).await;
     for (what, rest) in ATTEMPTS {
-        let request = format!("POST /outer HTTP/1.1\r\nhost: localhost\r\n{rest}");
+        let request = format!("POST /v1/accounts HTTP/1.1\r\nhost: localhost\r\n{rest}");
         let answer = cluster.lb.client().raw(request.as_bytes()).await;
         let statuses = statuses(&answer);
         assert!(statuses.len() <= 1, "{what}: more than one answer: {answer}");
@@ -77,7 +77,7 @@ async fn se_12_ambiguous_requests_are_refused_and_hide_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn se_12_chunks_over_http_1_0_are_refused() {
     let cluster = cluster(1).await;
-    let request = "POST /outer HTTP/1.0\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+    let request = "POST /v1/accounts HTTP/1.0\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
     let answer = cluster.lb.client().raw(request.as_bytes()).await;
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
     assert!(cluster.nodes[0].seen().is_empty());
@@ -87,7 +87,7 @@ async fn se_12_chunks_over_http_1_0_are_refused() {
 async fn a_pipelined_request_is_never_taken_for_a_body() {
     let cluster = cluster(1).await;
     let request = format!(
-        "POST /outer HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{{}}GET {HIDDEN} HTTP/1.1\r\nhost: localhost\r\n\r\n"
+        "POST /v1/accounts HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{{}}GET {HIDDEN} HTTP/1.1\r\nhost: localhost\r\n\r\n"
     );
     cluster.lb.client().raw(request.as_bytes()).await;
     let seen = cluster.nodes[0].seen();

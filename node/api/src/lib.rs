@@ -16,4 +16,5 @@ pub mod operations;
 pub mod paths;
 pub mod problem;
 pub mod status;
+pub mod surface;
 pub mod v1;

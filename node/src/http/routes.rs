@@ -141,3 +141,25 @@ async fn not_found() -> Refused {
 async fn method_not_allowed() -> Refused {
     Refusal::new(Code::MethodNotAllowed, "Method not allowed").into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_load_balancer_lets_every_route_in() {
+        for route in table() {
+            let segments = route.path.split('/');
+            let concrete: Vec<&str> = segments
+                .map(|segment| if segment.starts_with('{') { "x" } else { segment })
+                .collect();
+            let path = concrete.join("/");
+            let rule = auth_api::surface::find(&path);
+            assert!(
+                rule.is_some_and(|rule| rule.methods.allows(route.method.as_str())),
+                "{} {path} is missing in auth_api::surface: {rule:?}",
+                route.method
+            );
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Accepts connections: counts them, lets only so many in, and gives each a bounded time to shake hands.
+
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora::apps::ServerApp;
+use pingora::protocols::l4::stream::Stream as L4Stream;
+use pingora::protocols::{GetSocketDigest, SocketDigest};
+use pingora::server::ShutdownWatch;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+use super::Front;
+use super::crowd::{Crowd, Place};
+use super::proxy_protocol;
+use super::stream::ClientStream;
+use crate::limits::CLIENT_HANDSHAKE_MS_MAX;
+use crate::metrics::ClientFault;
+
+/// Why a connection was not served.
+enum Turned {
+    /// There are too many, by this limit.
+    Away(&'static str),
+    /// It did not get as far as a request.
+    Failed,
+}
+
+/// Accepts on one socket until `shutdown` becomes true.
+pub(super) async fn run(front: Arc<Front>, socket: TcpListener, mut shutdown: ShutdownWatch) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = socket.accept() => accepted,
+            changed = shutdown.changed() => {
+                if changed.is_err() || *shutdown.borrow() {
+                    return;
+                }
+                continue;
+            }
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let limit = front.live.load().config.limits.connections;
+                let Some(place) = Crowd::enter(&front.crowd, limit) else {
+                    front.metrics.connection_refused("connections");
+                    continue;
+                };
+                tokio::spawn(serve(Arc::clone(&front), stream, peer, place, shutdown.clone()));
+            }
+            Err(error) => {
+                // Out of file descriptors: others have to end first.
+                tracing::warn!(%error, "front cannot accept");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn serve(front: Arc<Front>, stream: TcpStream, peer: SocketAddr, mut place: Place, shutdown: ShutdownWatch) {
+    let limit = Duration::from_millis(CLIENT_HANDSHAKE_MS_MAX);
+    let greeted = timeout(limit, greet(&front, stream, peer, &mut place)).await;
+    match greeted.unwrap_or(Err(Turned::Failed)) {
+        Ok(stream) => {
+            front.app.process_new(Box::new(stream), &shutdown).await;
+        }
+        Err(Turned::Away(limit)) => front.metrics.connection_refused(limit),
+        Err(Turned::Failed) => front.metrics.client_fault(ClientFault::Handshake),
+    }
+    drop(place);
+}
+
+/// Finds out who the client is, whether it may have one more connection, and shakes hands.
+async fn greet(
+    front: &Front,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    place: &mut Place,
+) -> Result<ClientStream, Turned> {
+    let config = Arc::clone(&front.live.load().config);
+    let trusted = &config.front.trusted_proxies;
+    let mut client = peer;
+    if config.front.proxy_protocol && trusted.contains(peer.ip()) {
+        let announced = proxy_protocol::read(&mut stream).await.map_err(|_| Turned::Failed)?;
+        client = announced.unwrap_or(peer);
+    }
+    // Many clients stand behind a trusted proxy.
+    if !trusted.contains(client.ip()) && !place.claim(client.ip(), config.limits.connections_per_address) {
+        return Err(Turned::Away("connections_per_address"));
+    }
+    stream.set_nodelay(true).map_err(|_| Turned::Failed)?;
+    let digest = SocketDigest::from_raw_fd(stream.as_raw_fd());
+    // The cell is new, so it is empty.
+    let _ = digest.peer_addr.set(Some(client.into()));
+    let mut stream = L4Stream::from(stream);
+    stream.set_socket_digest(digest);
+    let stream = front.acceptor.tls_handshake(stream).await.map_err(|_| Turned::Failed)?;
+    Ok(ClientStream::new(stream))
+}
