@@ -87,12 +87,8 @@ fn run_with(args: impl IntoIterator<Item = OsString>, fsync: Result<(), raft_sto
         Command::BreachFilter(BreachFilterCommand::Build(files)) => breach_filter::build(&files),
         Command::CheckConfig(file) => match Config::load(&file.config) {
             Ok(config) => {
-                println!(
-                    "{}: good for node {} ({})",
-                    file.config.display(),
-                    config.node_id,
-                    config.name
-                );
+                let id = config.node_id.map_or("that joins".to_owned(), |id| id.to_string());
+                println!("{}: good for node {id} ({})", file.config.display(), config.name);
                 ExitCode::SUCCESS
             }
             Err(error) => refuse(&error.to_string()),

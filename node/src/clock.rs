@@ -28,3 +28,9 @@ pub fn label() -> String {
     let time = jiff::Timestamp::try_from(SystemTime::now()).unwrap_or_default();
     time.strftime("%Y%m%dT%H%M%SZ").to_string()
 }
+
+/// Wall clock in milliseconds, for the store: how long tokens are good, and whether members' clocks agree.
+#[must_use]
+pub fn milliseconds() -> u64 {
+    now().0 / 1000
+}

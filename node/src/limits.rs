@@ -41,6 +41,9 @@ pub const QUORUM_SILENCE_MAX: Duration = Duration::from_millis(3000);
 pub const PULSE_PAUSE: Duration = Duration::from_millis(500);
 /// How long one sign of life is waited for.
 pub const PULSE_WAIT_MAX: Duration = Duration::from_millis(1000);
+/// Versions of a cluster that this program can take part in. The newest one is raised with every release after which
+/// nodes behave differently towards each other; the oldest one when a release stops to understand it.
+pub const CLUSTER_VERSIONS: raft_store::Versions = raft_store::Versions { min: 1, max: 1 };
 /// How far the own clock may be behind the log's clock.
 pub const CLOCK_BEHIND_SECONDS_MAX: u64 = 5;
 

@@ -12,7 +12,8 @@ use crate::http::routes::{AppState, HttpConfig, router};
 use crate::http::server::{Patience, Server, bind};
 use crate::http::status::Health;
 use crate::limits::{
-    DRAIN_NOTICE, DRAIN_REQUESTS_MAX, OPS_CONNECTIONS_MAX, OPS_DRAIN_MAX, SIGNING_KEY_PAUSE, STORE_SHUTDOWN_MAX,
+    CLUSTER_VERSIONS, DRAIN_NOTICE, DRAIN_REQUESTS_MAX, OPS_CONNECTIONS_MAX, OPS_DRAIN_MAX, SIGNING_KEY_PAUSE,
+    STORE_SHUTDOWN_MAX,
 };
 use crate::replication::Replication;
 use crate::secrets::KeyRing;
@@ -150,6 +151,10 @@ fn store_config(config: &Config) -> Result<raft_store::Config, rustls::Error> {
         members: config.cluster.members.clone(),
         data_dir: config.data_dir.clone(),
         listen: config.peer_listen,
+        advertise: config.peer_advertise,
+        join: config.cluster.join_token.clone().map(raft_store::Join::Token),
+        versions: CLUSTER_VERSIONS,
+        wall_clock: raft_store::WallClock::new(crate::clock::milliseconds),
         tls: raft_store::PeerTls {
             server: tls::peer_server(&config.identity)?,
             client: tls::peer_client(&config.identity)?,

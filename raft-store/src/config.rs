@@ -10,31 +10,63 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::OpenError;
-use crate::limits::{MEMBERS_MAX, NAME_BYTES_MAX};
+use crate::clock::WallClock;
+use crate::cluster::JoinToken;
+use crate::limits::{FOUNDER_ID_MAX, MEMBERS_MAX, NAME_BYTES_MAX};
 
 /// Everything that [`crate::Store::open`] needs to know.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// This member's id: never zero, never used by another member, never used again.
-    pub node_id: u64,
+    /// This member's id, if it is one of those that form the cluster: never zero, never used by another member, never
+    /// used again. Every other member gets its id from the cluster, and its folder remembers it.
+    pub node_id: Option<u64>,
     /// This member's name, the first label of its certificate's name.
     pub name: String,
     /// Identity of the cluster; the same on every member.
     pub cluster_id: [u8; 16],
     /// Whether this member forms the cluster once all members answer that they are new. True on exactly one.
     pub initialize: bool,
-    /// Every member, this one included.
+    /// The members that form the cluster, this one included if it is one; for a node that joins, whom it asks.
     pub members: Vec<Member>,
     /// Folder of this member alone.
     pub data_dir: PathBuf,
     /// Where other members connect to.
     pub listen: SocketAddr,
+    /// Where other members find this one, if the cluster has to be told.
+    pub advertise: SocketAddr,
+    /// How to be let into the cluster, for a folder that was never in one.
+    pub join: Option<Join>,
+    /// Cluster versions that the user of the store speaks.
+    pub versions: Versions,
+    /// The wall clock.
+    pub wall_clock: WallClock,
     /// Both sides of the mutual TLS between members.
     pub tls: PeerTls,
     /// Heartbeats and elections.
     pub timing: Timing,
     /// Sizes that may be tuned; the defaults are for production.
     pub limits: Limits,
+}
+
+/// Why the cluster should let this node in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Join {
+    /// An operator made a token for it.
+    Token(JoinToken),
+    /// It had to give up the folder of node `old`, and still holds its certificate. The cluster bounds how often.
+    Replace {
+        /// The id that it had.
+        old: u64,
+    },
+}
+
+/// A range of cluster versions. A version says how members behave towards each other and what entries mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Versions {
+    /// The oldest one.
+    pub min: u32,
+    /// The newest one.
+    pub max: u32,
 }
 
 /// One member as configured: used to find it, never as the truth about membership.
@@ -126,6 +158,9 @@ impl Config {
     pub(crate) fn check(&self) -> Result<(), OpenError> {
         self.check_members()?;
         self.check_timing()?;
+        if self.versions.min == 0 || self.versions.max < self.versions.min {
+            return Err(OpenError::Config("versions: at least 1, and max not below min".into()));
+        }
         let limits = &self.limits;
         if limits.checkpoint_entries == 0 || limits.proposals_max == 0 || limits.checkpoint_bytes == 0 {
             return Err(OpenError::Config(
@@ -148,8 +183,10 @@ impl Config {
         if ids.len() != self.members.len() || names.len() != self.members.len() {
             return fail("members: two members share an id or a name".into());
         }
-        if ids.contains(&0) {
-            return fail("members: id 0 is not allowed".into());
+        if ids.contains(&0) || ids.iter().any(|id| *id > FOUNDER_ID_MAX) {
+            return fail(format!(
+                "members: ids of founding members are 1 to {FOUNDER_ID_MAX}; a member that joined is not named, it is asked for by those that are"
+            ));
         }
         for member in &self.members {
             let name = member.name.as_bytes();
@@ -163,11 +200,14 @@ impl Config {
                 ));
             }
         }
-        match self.members.iter().find(|m| m.id == self.node_id) {
-            None => fail(format!("node_id {} is not among members", self.node_id)),
+        let Some(node_id) = self.node_id else {
+            return Ok(());
+        };
+        match self.members.iter().find(|m| m.id == node_id) {
+            None => fail(format!("node_id {node_id} is not among members")),
             Some(me) if me.name != self.name => fail(format!(
-                "name is {:?}, but members calls node {} {:?}",
-                self.name, self.node_id, me.name
+                "name is {:?}, but members calls node {node_id} {:?}",
+                self.name, me.name
             )),
             Some(_) => Ok(()),
         }

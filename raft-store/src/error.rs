@@ -123,6 +123,35 @@ pub enum OpenError {
         /// Node id of the configuration.
         configured: u64,
     },
+    /// The folder is new, and nothing says how it could get an id.
+    #[error(
+        "{path} is new and this node has no node_id of a founding member: give it a join token (`tfauth cluster token`)",
+        path = .0.display()
+    )]
+    NoIdentity(PathBuf),
+    /// The cluster did not let this node in.
+    #[error("the cluster refused to let this node in: {0}")]
+    JoinRefused(String),
+    /// Nobody could say whether this node is let in. Trying again goes on as the same node.
+    #[error("no member of the cluster let this node in for {} s; the last one asked: {last}; check cluster.members and the network", .patience.as_secs())]
+    JoinUnanswered {
+        /// How long was tried.
+        patience: std::time::Duration,
+        /// What was seen last.
+        last: String,
+    },
+    /// The tables are of a newer cluster.
+    #[error("{path} is of a cluster of version {cluster}, this program speaks {min} to {max}; start the program that it was run with, or a newer one", path = path.display())]
+    ClusterVersion {
+        /// The data folder.
+        path: PathBuf,
+        /// The cluster's version.
+        cluster: u32,
+        /// The oldest version that this program speaks.
+        min: u32,
+        /// The newest version that this program speaks.
+        max: u32,
+    },
     /// The data on disk is damaged or older than what this node has promised to others.
     #[error("{path} must not be used: {why}; move the folder away and let this machine join as a new node", path = path.display())]
     Quarantine {

@@ -11,6 +11,10 @@ use crate::{OpenError, entropy, quarantine};
 
 const FILE: &str = "identity";
 const FIRST_LINE: &str = "tfauth data folder, format 1";
+/// Of a folder whose id was given by the cluster, not by the configuration.
+const FIRST_LINE_JOINED: &str = "tfauth data folder, format 2, joined";
+/// The identity that a folder asks to be let in with.
+pub(crate) const CANDIDATE_FILE: &str = "candidate";
 
 /// What the file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +27,27 @@ pub(crate) struct Identity {
 impl Identity {
     /// Reads the identity of the folder, or gives a new folder one.
     pub(crate) fn claim(disk: &Disk, folder: &Path, cluster_id: [u8; 16], node_id: u64) -> Result<Self, OpenError> {
+        match Self::settled(disk, folder, cluster_id, Some(node_id))? {
+            Some(identity) => Ok(identity),
+            None => {
+                refuse_burned(disk, folder, node_id)?;
+                Self::create(disk, folder, cluster_id, node_id)
+            }
+        }
+    }
+
+    /// Reads the identity of the folder, if it has one, and compares it with the configuration. An id that the cluster
+    /// gave is not compared with `founder`, the configured one: the configuration may still name the id that this folder
+    /// replaced.
+    pub(crate) fn settled(
+        disk: &Disk,
+        folder: &Path,
+        cluster_id: [u8; 16],
+        founder: Option<u64>,
+    ) -> Result<Option<Self>, OpenError> {
         quarantine::refuse_marked(disk, folder)?;
-        let Some(identity) = Self::find(disk, folder)? else {
-            refuse_burned(disk, folder, node_id)?;
-            return Self::create(disk, folder, cluster_id, node_id);
+        let Some((identity, joined)) = Self::read(disk, folder)? else {
+            return Ok(None);
         };
         if identity.cluster_id != cluster_id {
             return Err(OpenError::WrongCluster {
@@ -35,18 +56,23 @@ impl Identity {
                 configured: hex(&cluster_id),
             });
         }
-        if identity.node_id != node_id {
-            return Err(OpenError::WrongNode {
+        match founder {
+            Some(configured) if !joined && identity.node_id != configured => Err(OpenError::WrongNode {
                 path: folder.to_path_buf(),
                 found: identity.node_id,
-                configured: node_id,
-            });
+                configured,
+            }),
+            Some(_) | None => Ok(Some(identity)),
         }
-        Ok(identity)
     }
 
     /// Reads the identity of the folder; a folder without one must be empty.
     pub(crate) fn find(disk: &Disk, folder: &Path) -> Result<Option<Self>, OpenError> {
+        Ok(Self::read(disk, folder)?.map(|(identity, _)| identity))
+    }
+
+    /// The identity, and whether the cluster gave it.
+    fn read(disk: &Disk, folder: &Path) -> Result<Option<(Self, bool)>, OpenError> {
         let path = folder.join(FILE);
         let found = disk.read_file(&path).map_err(OpenError::io("cannot read", &path))?;
         if let Some(bytes) = found {
@@ -55,6 +81,11 @@ impl Identity {
                 .map(Some)
                 .ok_or_else(|| OpenError::quarantine(folder, format!("{} is damaged", path.display())));
         }
+        Self::must_be_new(disk, folder)?;
+        Ok(None)
+    }
+
+    fn must_be_new(disk: &Disk, folder: &Path) -> Result<(), OpenError> {
         for data in ["log", "state", "guard"] {
             if disk.exists(&folder.join(data)) {
                 return Err(OpenError::quarantine(
@@ -63,7 +94,7 @@ impl Identity {
                 ));
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     fn create(disk: &Disk, folder: &Path, cluster_id: [u8; 16], node_id: u64) -> Result<Self, OpenError> {
@@ -72,16 +103,59 @@ impl Identity {
             node_id,
             incarnation: entropy::identity(),
         };
-        let path = folder.join(FILE);
-        disk.replace_file(&path, identity.text().as_bytes())
-            .map_err(OpenError::io("cannot write", &path))?;
-        tracing::info!(folder = %folder.display(), incarnation = hex(&identity.incarnation), "new data folder");
+        identity.write(disk, folder, FIRST_LINE)?;
         Ok(identity)
     }
 
-    fn text(&self) -> String {
+    /// Gives a new folder the id that the cluster gave, and the identity that was asked with.
+    pub(crate) fn joined(
+        disk: &Disk,
+        folder: &Path,
+        cluster_id: [u8; 16],
+        node_id: u64,
+        incarnation: [u8; 16],
+    ) -> Result<Self, OpenError> {
+        Self::must_be_new(disk, folder)?;
+        let identity = Self {
+            cluster_id,
+            node_id,
+            incarnation,
+        };
+        identity.write(disk, folder, FIRST_LINE_JOINED)?;
+        let candidate = folder.join(CANDIDATE_FILE);
+        disk.remove_file(&candidate)
+            .map_err(OpenError::io("cannot remove", &candidate))?;
+        Ok(identity)
+    }
+
+    /// A founding member that was in no cluster yet gives its id up, to be let in under another.
+    pub(crate) fn give_up(disk: &Disk, folder: &Path) -> Result<(), OpenError> {
+        // The identity goes last: until then the folder is given up again, never taken for another one.
+        for data in ["log", "state"] {
+            let path = folder.join(data);
+            if disk.exists(&path) {
+                disk.remove_folder(&path)
+                    .map_err(OpenError::io("cannot remove", &path))?;
+            }
+        }
+        for file in ["closed", "verified", "tip", "guard", FILE] {
+            let path = folder.join(file);
+            disk.remove_file(&path).map_err(OpenError::io("cannot remove", &path))?;
+        }
+        disk.sync_folder(folder).map_err(OpenError::io("cannot sync", folder))
+    }
+
+    fn write(&self, disk: &Disk, folder: &Path, first_line: &str) -> Result<(), OpenError> {
+        let path = folder.join(FILE);
+        disk.replace_file(&path, self.text(first_line).as_bytes())
+            .map_err(OpenError::io("cannot write", &path))?;
+        tracing::info!(folder = %folder.display(), incarnation = hex(&self.incarnation), "new data folder");
+        Ok(())
+    }
+
+    fn text(&self, first_line: &str) -> String {
         let body = format!(
-            "{FIRST_LINE}\ncluster {}\nnode {}\nincarnation {}\n",
+            "{first_line}\ncluster {}\nnode {}\nincarnation {}\n",
             hex(&self.cluster_id),
             self.node_id,
             hex(&self.incarnation)
@@ -90,9 +164,10 @@ impl Identity {
         format!("{body}checksum {checksum:08x}\n")
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    fn parse(text: &str) -> Option<(Self, bool)> {
         let mut lines = text.lines();
-        if lines.next()? != FIRST_LINE {
+        let first_line = lines.next()?;
+        if ![FIRST_LINE, FIRST_LINE_JOINED].contains(&first_line) {
             return None;
         }
         let identity = Self {
@@ -100,7 +175,7 @@ impl Identity {
             node_id: lines.next()?.strip_prefix("node ")?.parse().ok()?,
             incarnation: unhex(lines.next()?.strip_prefix("incarnation ")?)?,
         };
-        (identity.text() == text).then_some(identity)
+        (identity.text(first_line) == text).then_some((identity, first_line == FIRST_LINE_JOINED))
     }
 }
 
@@ -131,7 +206,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         })
 }
 
-fn unhex(text: &str) -> Option<[u8; 16]> {
+pub(crate) fn unhex(text: &str) -> Option<[u8; 16]> {
     if text.len() != 32 || !text.is_ascii() {
         return None;
     }
@@ -164,6 +239,17 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(node.contains("node 7") && node.contains("node 8"), "{node}");
+    }
+
+    #[test]
+    fn an_id_that_the_cluster_gave_wins_over_the_configuration() {
+        let (disk, folder) = (Disk::Real, tempfile::tempdir().unwrap());
+        let path = folder.path();
+        assert_eq!(Identity::settled(&disk, path, [1; 16], Some(7)).unwrap(), None);
+        let joined = Identity::joined(&disk, path, [1; 16], 99, [5; 16]).unwrap();
+        assert_eq!(Identity::settled(&disk, path, [1; 16], Some(7)).unwrap(), Some(joined));
+        assert_eq!(Identity::settled(&disk, path, [1; 16], None).unwrap(), Some(joined));
+        assert!(Identity::settled(&disk, path, [2; 16], None).is_err());
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! No type of openraft or sled is public, so that either can be exchanged. Must not know what is stored.
 
 mod bootstrap;
+mod clock;
+mod cluster;
 mod codec;
 mod config;
 mod disk;
@@ -36,15 +38,26 @@ mod types;
 pub mod verify;
 mod watchers;
 
-pub use config::{Config, Limits, Member, PeerTls, Timing};
+pub use clock::WallClock;
+pub use cluster::{ClusterInfo, JoinToken, MemberInfo, OperationError, Part};
+pub use config::{Config, Join, Limits, Member, PeerTls, Timing, Versions};
 pub use error::{ApplyError, Fault, FsyncFilterError, NotExecuted, OpenError, ProposeError, ReadError, StorageError};
 pub use fsync::install_real_fsync;
-pub use limits::{COMMAND_BYTES_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use limits::{COMMAND_BYTES_MAX, FOUNDER_ID_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use machine::{Read, StateMachine, TableId, Transaction};
 pub use metrics::{DURATION_BUCKETS_US, GROUP_BUCKETS, HistogramSnapshot, MetricsSnapshot};
 pub use state::View;
 pub use status::{Role, Status};
 pub use store::{Applied, Store};
+
+/// The cluster's version in tables: the same at the same entry on every member, so that what an entry means may depend
+/// on it.
+///
+/// # Errors
+/// The tables cannot be read.
+pub fn cluster_version(tables: &dyn Read) -> Result<u32, StorageError> {
+    cluster::rows::cluster_version(tables)
+}
 
 /// Consensus over this crate's types.
 pub(crate) type Raft = openraft::Raft<types::Types, state::Applier>;

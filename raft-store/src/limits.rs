@@ -67,6 +67,10 @@ pub(crate) const BARRIER_WAITERS_MAX: usize = 65_536;
 /// Entries of a redo log in one frame.
 pub(crate) const REDO_FRAME_BYTES_MAX: usize = 256 * 1024;
 
+/// The greatest id of a founding member. Ids of all others are given by the cluster, above it: this number plus the index
+/// of the entry that gave it.
+pub const FOUNDER_ID_MAX: u64 = 999;
+
 /// Members named in a configuration.
 pub(crate) const MEMBERS_MAX: usize = 15;
 
@@ -115,6 +119,32 @@ pub(crate) const ROOM_BYTES_MIN: usize = 4 * 1024 * 1024;
 /// Pause between two tries of a proposal or a read when no change of leader was seen.
 pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(20);
 
+/// Asking to be let into a cluster is given up after this time; whatever started the node may start it again.
+pub(crate) const JOIN_PATIENCE: Duration = Duration::from_secs(60);
+
+/// One step of an operation on the membership, on the leader; and the call of a member that asks for it.
+pub(crate) const OPERATION_STEP_MAX: Duration = Duration::from_millis(1500);
+pub(crate) const OPERATION_CALL_MAX: Duration = Duration::from_secs(4);
+
+/// Pause before an operation on the membership is asked for again.
+pub(crate) const OPERATION_PAUSE: Duration = Duration::from_millis(100);
+
+/// Longest life of a token that lets a node in.
+pub(crate) const TOKEN_LIFE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// A node comes back by itself, in its own place and without an operator, at most this often in the whole cluster.
+pub(crate) const AUTOMATIC_REPLACEMENT_INTERVAL: Duration = Duration::from_secs(600);
+
+/// A learner that is no more than this behind the leader's log may vote.
+pub(crate) const LEARNER_LAG_ENTRIES_MAX: u64 = 1024;
+
+/// A member that has answered within this time is there.
+pub(crate) const MEMBER_SILENCE_MAX: Duration = Duration::from_secs(2);
+
+/// How often the leader looks whether the membership has to be changed.
+pub(crate) const RECONCILE_PAUSE: Duration = Duration::from_millis(100);
+
+const _: () = assert!(OPERATION_STEP_MAX.as_millis() * 2 < OPERATION_CALL_MAX.as_millis());
 const _: () = assert!(RECORD_BYTES_MAX < SLED_VALUE_BYTES_MAX);
 const _: () = assert!(COMMAND_BYTES_MAX < GROUP_BYTES_MAX);
 const _: () = assert!(REPLY_BYTES_MAX + 1024 < PEER_FRAME_BYTES_MAX);

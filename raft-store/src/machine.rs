@@ -80,6 +80,16 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
+    /// Sets a row of the store's own tables.
+    pub(crate) fn put_own(&mut self, table: TableId, key: &[u8], value: Bytes) {
+        self.writes.insert((table.0, Bytes::copy_from_slice(key)), Some(value));
+    }
+
+    /// Removes a row of the store's own tables.
+    pub(crate) fn remove_own(&mut self, table: TableId, key: &[u8]) {
+        self.writes.insert((table.0, Bytes::copy_from_slice(key)), None);
+    }
+
     /// The writes in order of table and key; `None` removes.
     pub fn into_writes(self) -> BTreeMap<(u8, Bytes), Option<Bytes>> {
         self.writes

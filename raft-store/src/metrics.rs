@@ -61,6 +61,8 @@ pub struct MetricsSnapshot {
     pub log_disk_bytes: u64,
     /// Bytes of the tables on disk.
     pub state_disk_bytes: u64,
+    /// The version that all members speak.
+    pub cluster_version: u64,
     /// Files that sled wrote outside of its log, without fsync. Anything but zero is a fault.
     pub unsynced_files: u64,
 }
@@ -81,6 +83,7 @@ pub(crate) struct Counters {
     pub(crate) snapshots_installed: AtomicU64,
     pub(crate) log_disk_bytes: AtomicU64,
     pub(crate) state_disk_bytes: AtomicU64,
+    pub(crate) cluster_version: AtomicU64,
     pub(crate) unsynced_files: AtomicU64,
 }
 
@@ -113,6 +116,7 @@ impl Counters {
             snapshots_installed: self.snapshots_installed.load(Relaxed),
             log_disk_bytes: self.log_disk_bytes.load(Relaxed),
             state_disk_bytes: self.state_disk_bytes.load(Relaxed),
+            cluster_version: self.cluster_version.load(Relaxed),
             unsynced_files: self.unsynced_files.load(Relaxed),
         }
     }

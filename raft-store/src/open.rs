@@ -2,6 +2,7 @@
 //!
 //! Must not serve anybody before everything is checked.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use openraft::SnapshotPolicy;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::cluster::lead::Lead;
+use crate::cluster::operator::Operator;
+use crate::cluster::{join, reconcile, rows};
 use crate::disk::{Disk, FolderLock};
 use crate::fault::FaultCell;
 use crate::guard::Guard;
@@ -22,7 +26,10 @@ use crate::read::Barriers;
 use crate::state::{Applier, StateStore};
 use crate::status::{Contact, Whoami};
 use crate::store::Inner;
-use crate::{Config, OpenError, Raft, StateMachine, Status, Store, Timing, bootstrap, fsync, verify, watchers};
+use crate::{
+    Config, OpenError, Raft, StateMachine, Status, StorageError, Store, Timing, Versions, bootstrap, fsync, verify,
+    watchers,
+};
 
 pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Result<Store, OpenError> {
     config.check()?;
@@ -32,7 +39,7 @@ pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Resu
     disk.create_folder(folder)
         .map_err(OpenError::io("cannot create", folder))?;
     let lock = FolderLock::take(folder)?;
-    let identity = Identity::claim(&disk, folder, config.cluster_id, config.node_id)?;
+    let identity = identify(&disk, &config).await?;
     let directory = Arc::new(Directory::new(&config, identity));
     let links = Arc::new(Links::new(Dialer::new(config.tls.client.clone(), directory.clone())));
     let listener = Listener::bind(config.listen, &config.tls, directory.clone(), links.clone()).await?;
@@ -48,6 +55,35 @@ pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Resu
     }
     .start(machine)
     .await
+}
+
+/// The identity of the folder; a new one gets its from the configuration, or from the cluster.
+async fn identify(disk: &Disk, config: &Config) -> Result<Identity, OpenError> {
+    let folder = &config.data_dir;
+    let found = Identity::settled(disk, folder, config.cluster_id, config.node_id)?;
+    match (found, &config.join, config.node_id) {
+        (Some(identity), None, _) => Ok(identity),
+        (Some(identity), Some(join), _) => {
+            let founder = Some(identity.node_id) == config.node_id;
+            if !founder || !was_never_in_a_cluster(disk, folder, identity)? {
+                return Ok(identity);
+            }
+            tracing::info!(
+                node = identity.node_id,
+                "this node was never in the cluster: giving up its configured id to join under a new one"
+            );
+            Identity::give_up(disk, folder)?;
+            join::run(disk, config, join).await
+        }
+        (None, Some(join), _) => join::run(disk, config, join).await,
+        (None, None, Some(node_id)) => Identity::claim(disk, folder, config.cluster_id, node_id),
+        (None, None, None) => Err(OpenError::NoIdentity(folder.clone())),
+    }
+}
+
+fn was_never_in_a_cluster(disk: &Disk, folder: &Path, identity: Identity) -> Result<bool, OpenError> {
+    let (_, promises) = Guard::open(disk, folder, identity)?;
+    Ok(promises.vote.is_none() && promises.log.is_none() && promises.checkpoint == 0)
 }
 
 /// What lies in the data folder.
@@ -129,11 +165,12 @@ impl Parts {
         let network = Network {
             links: links.clone(),
             counters: counters.clone(),
-            me: config.node_id,
+            me: identity.node_id,
             append_timeout: config.timing.election_max,
         };
-        let applier = Applier::new(state.clone(), machine);
-        let raft = start_consensus(&config, network, log, applier).await?;
+        check_version(&config, &state)?;
+        let applier = Applier::new(state.clone(), machine, config.versions.max);
+        let raft = start_consensus(&config, identity.node_id, network, log, applier).await?;
         state.announce_applied();
         let (closing, closed) = watch::channel(false);
         let local = LocalQueue::start(raft.clone(), config.limits.proposals_max);
@@ -153,10 +190,12 @@ impl Parts {
             local,
         };
         let mut tasks = JoinSet::new();
-        let (status, leader) = running.spawn_tasks(&mut tasks, listener);
+        let (status, leader) = running.watch(&mut tasks);
+        let operator = running.spawn_tasks(&mut tasks, listener, leader.clone());
         let inner = Inner {
             proposer: running.proposer(leader.clone()),
             barriers: running.barriers(leader.clone()),
+            operator,
             raft: running.raft,
             whoami: running.whoami,
             contact: running.contact,
@@ -179,7 +218,7 @@ impl Parts {
 
 fn whoami(config: &Config, identity: Identity) -> Whoami {
     Whoami {
-        node_id: config.node_id,
+        node_id: identity.node_id,
         name: config.name.clone(),
         incarnation: identity.incarnation,
         cluster_id: config.cluster_id,
@@ -204,15 +243,8 @@ struct Running {
 }
 
 impl Running {
-    /// Starts everything that runs until the store closes.
-    fn spawn_tasks(&self, tasks: &mut JoinSet<()>, listener: Listener) -> (watch::Receiver<Status>, LeaderWatch) {
-        tasks.spawn(listener.run(Service {
-            raft: self.raft.clone(),
-            state: self.state.clone(),
-            proposals: self.local.clone(),
-            incarnation: self.whoami.incarnation,
-            contact: self.contact.clone(),
-        }));
+    /// Starts to publish what consensus says.
+    fn watch(&self, tasks: &mut JoinSet<()>) -> (watch::Receiver<Status>, LeaderWatch) {
         let watch = watchers::StatusWatch {
             raft: self.raft.clone(),
             whoami: self.whoami.clone(),
@@ -224,20 +256,43 @@ impl Running {
             fault: self.fault.clone(),
             closing: self.closed.clone(),
         };
-        let watched = watch.start(tasks);
+        watch.start(tasks)
+    }
+
+    /// Starts everything else that runs until the store closes.
+    fn spawn_tasks(&self, tasks: &mut JoinSet<()>, listener: Listener, leader: LeaderWatch) -> Arc<Operator> {
+        let lead = Lead {
+            raft: self.raft.clone(),
+            state: self.state.clone(),
+            directory: self.directory.clone(),
+            local: self.local.clone(),
+            clock: self.config.wall_clock.clone(),
+            changing: Arc::default(),
+        };
+        let operator = Arc::new(Operator {
+            lead: lead.clone(),
+            links: self.links.clone(),
+            leader,
+        });
+        tasks.spawn(listener.run(Service {
+            lead: lead.clone(),
+            operator: operator.clone(),
+            contact: self.contact.clone(),
+        }));
+        tasks.spawn(reconcile::run(lead, self.closed.clone()));
         let (raft, state, counters) = (self.raft.clone(), self.state.clone(), self.counters.clone());
         tasks.spawn(watchers::save_tables(raft, state, counters, self.config.clone()));
         if self.config.initialize {
             let (raft, links, directory) = (self.raft.clone(), self.links.clone(), self.directory.clone());
             tasks.spawn(bootstrap::run(raft, links, directory, self.closed.clone()));
         }
-        watched
+        operator
     }
 
     fn proposer(&self, leader: LeaderWatch) -> Proposer {
         let permits_max = self.config.limits.proposals_max;
         Proposer {
-            me: self.config.node_id,
+            me: self.whoami.node_id,
             local: self.local.clone(),
             links: self.links.clone(),
             leader,
@@ -252,7 +307,7 @@ impl Running {
     fn barriers(&self, leader: LeaderWatch) -> Barriers {
         let (raft, links) = (self.raft.clone(), self.links.clone());
         Barriers::start(
-            self.config.node_id,
+            self.whoami.node_id,
             raft,
             links,
             leader,
@@ -263,14 +318,31 @@ impl Running {
     }
 }
 
+/// Tables of a newer cluster mean something that this program does not know.
+fn check_version(config: &Config, state: &StateStore) -> Result<(), OpenError> {
+    let damaged = |error: StorageError| OpenError::quarantine(&config.data_dir, error.to_string());
+    let cluster = rows::cluster_version(&state.view()).map_err(damaged)?;
+    let Versions { min, max } = config.versions;
+    if (min..=max).contains(&cluster) {
+        return Ok(());
+    }
+    Err(OpenError::ClusterVersion {
+        path: config.data_dir.clone(),
+        cluster,
+        min,
+        max,
+    })
+}
+
 async fn start_consensus(
     config: &Config,
+    node_id: u64,
     network: Network,
     log: LogStore,
     applier: Applier,
 ) -> Result<Raft, OpenError> {
     let settings = Arc::new(consensus_config(config)?);
-    let raft = Raft::new(config.node_id, settings, network, log, applier).await;
+    let raft = Raft::new(node_id, settings, network, log, applier).await;
     raft.map_err(|error| OpenError::Consensus(error.to_string()))
 }
 

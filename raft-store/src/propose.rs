@@ -17,7 +17,7 @@ use crate::codec::wire::{Kind, Message};
 use crate::limits::{COMMAND_BYTES_MAX, PROPOSAL_BATCH_MAX, RETRY_PAUSE};
 use crate::metrics::Counters;
 use crate::peer::{CallError, Class, Links};
-use crate::types::Command;
+use crate::types::{Command, Proposal};
 use crate::{Applied, NotExecuted, ProposeError, Raft};
 
 /// How long one try at a remote leader may take before it is given up for another.
@@ -40,7 +40,7 @@ pub(crate) enum LocalOutcome {
 }
 
 struct Job {
-    command: Bytes,
+    proposal: Proposal,
     done: oneshot::Sender<LocalOutcome>,
 }
 
@@ -67,9 +67,9 @@ impl LocalQueue {
         Self { jobs }
     }
 
-    pub(crate) async fn submit(&self, command: Bytes) -> LocalOutcome {
+    pub(crate) async fn submit(&self, proposal: Proposal) -> LocalOutcome {
         let (done, outcome) = oneshot::channel();
-        if self.jobs.try_send(Job { command, done }).is_err() {
+        if self.jobs.try_send(Job { proposal, done }).is_err() {
             return LocalOutcome::Busy;
         }
         outcome.await.unwrap_or_else(|_| LocalOutcome::Unknown {
@@ -79,8 +79,8 @@ impl LocalQueue {
 }
 
 async fn write_batch(raft: &Raft, batch: Vec<Job>) {
-    let commands: Vec<Command> = batch.iter().map(|job| Command(job.command.clone())).collect();
-    let written = raft.client_write_many(commands).await;
+    let proposals: Vec<Proposal> = batch.iter().map(|job| job.proposal.clone()).collect();
+    let written = raft.client_write_many(proposals).await;
     let mut results = match written {
         Ok(results) => results,
         Err(fatal) => {
@@ -199,7 +199,7 @@ impl Proposer {
         }
         tokio::select! {
             biased;
-            outcome = self.local.submit(command.clone()) => match outcome {
+            outcome = self.local.submit(Proposal::User(Command(command.clone()))) => match outcome {
                 LocalOutcome::Applied { index, reply } => Try::Applied(Applied { index, reply }),
                 LocalOutcome::NotLeader => Try::Not(NotExecuted::NoLeader),
                 LocalOutcome::Busy => Try::Not(NotExecuted::QueueFull),

@@ -10,6 +10,8 @@ use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::cluster::operation::Operation;
+use crate::cluster::operator::Operator;
 use crate::fault::FaultCell;
 use crate::log_store::{LogQueue, LogReader};
 use crate::metrics::Counters;
@@ -18,7 +20,10 @@ use crate::propose::Proposer;
 use crate::read::Barriers;
 use crate::state::StateStore;
 use crate::status::{Contact, Whoami};
-use crate::{Config, Fault, MetricsSnapshot, OpenError, ProposeError, Raft, ReadError, StateMachine, Status, View};
+use crate::{
+    ClusterInfo, Config, Fault, JoinToken, MetricsSnapshot, OpenError, OperationError, ProposeError, Raft, ReadError,
+    StateMachine, Status, View,
+};
 
 /// A command that was applied. Printing it shows the size of the reply only.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,6 +58,7 @@ pub(crate) struct Inner {
     pub(crate) log_queue: LogQueue,
     pub(crate) proposer: Proposer,
     pub(crate) barriers: Barriers,
+    pub(crate) operator: Arc<Operator>,
     pub(crate) links: Arc<Links>,
     pub(crate) status: watch::Receiver<Status>,
     pub(crate) leader: watch::Receiver<Option<u64>>,
@@ -126,6 +132,93 @@ impl Store {
         self.inner
             .counters
             .snapshot(self.inner.log.len(), memtable_rows, self.inner.proposer.in_flight())
+    }
+
+    /// Forms the cluster of the configured members, once; `expect` is how many they are. All of them have to answer that
+    /// they are new and configured alike. Returns what was done.
+    ///
+    /// # Errors
+    /// Refused if any member was ever in a cluster.
+    pub async fn form_cluster(
+        &self,
+        expect: usize,
+        cluster_id: Option<[u8; 16]>,
+        deadline: Instant,
+    ) -> Result<String, OperationError> {
+        self.inner.operator.form(expect, cluster_id, deadline).await
+    }
+
+    /// The members as the leader sees them.
+    ///
+    /// # Errors
+    /// No leader answered before the deadline.
+    pub async fn cluster_info(&self, deadline: Instant) -> Result<ClusterInfo, OperationError> {
+        self.inner.operator.describe(deadline).await
+    }
+
+    /// A token that lets one new node in, within `life`; if it `replaces` a member, in that one's place.
+    ///
+    /// # Errors
+    /// Refused if there is no such member.
+    pub async fn add_join_token(
+        &self,
+        life: Duration,
+        replaces: Option<u64>,
+        deadline: Instant,
+    ) -> Result<JoinToken, OperationError> {
+        self.inner.operator.add_token(life, replaces, deadline).await
+    }
+
+    /// Gives a learner a vote, in the place of `replaces` if that is given. Returns when it is done.
+    ///
+    /// # Errors
+    /// Unfinished while the learner catches up; asking again is safe.
+    pub async fn add_voter(&self, id: u64, replaces: Option<u64>, deadline: Instant) -> Result<(), OperationError> {
+        let operation = Operation::Promote { id, replaces };
+        self.inner.operator.carry(operation, deadline).await.map(drop)
+    }
+
+    /// Removes a member for ever.
+    ///
+    /// # Errors
+    /// Refused if there would be no quorum without it.
+    pub async fn remove_member(&self, id: u64, deadline: Instant) -> Result<(), OperationError> {
+        self.inner
+            .operator
+            .carry(Operation::Remove { id }, deadline)
+            .await
+            .map(drop)
+    }
+
+    /// Makes another member lead: `to`, or the one whose log is the longest.
+    ///
+    /// # Errors
+    /// Refused if `to` has no vote.
+    pub async fn transfer_leader(&self, to: Option<u64>, deadline: Instant) -> Result<(), OperationError> {
+        self.inner.operator.transfer(to, deadline).await
+    }
+
+    /// Raises the cluster's version. Every member must have announced that it speaks it.
+    ///
+    /// # Errors
+    /// Refused with the members that do not.
+    pub async fn upgrade_cluster(&self, to: u32, deadline: Instant) -> Result<(), OperationError> {
+        self.inner
+            .operator
+            .carry(Operation::Upgrade { to }, deadline)
+            .await
+            .map(drop)
+    }
+
+    /// The version that all members speak, as far as this one has applied the log. A state machine asks
+    /// [`crate::cluster_version`] instead, which is the same on all members at the same entry.
+    pub fn cluster_version(&self) -> u32 {
+        self.inner.operator.lead.directory.cluster_version()
+    }
+
+    /// Why this member will never take part again, if that is so: it was removed.
+    pub fn removal(&self) -> Option<String> {
+        self.inner.operator.lead.directory.removal()
     }
 
     /// Stops in order: hands leadership to another member (no longer than `within`, not at all if that is zero), stops

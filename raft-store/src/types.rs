@@ -13,7 +13,7 @@ use openraft::vote::RaftVote;
 openraft::declare_raft_types!(
     /// Consensus over opaque commands.
     pub(crate) Types:
-        D = Command,
+        D = Proposal,
         R = Reply,
         NodeId = u64,
         Node = PeerNode,
@@ -42,6 +42,28 @@ impl fmt::Debug for Command {
 }
 
 impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// What is given to consensus: a command of the state machine, or one of the store itself, encoded.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum Proposal {
+    User(Command),
+    System(Bytes),
+}
+
+impl fmt::Debug for Proposal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User(command) => write!(f, "command of {command}"),
+            Self::System(command) => write!(f, "command to the store of {} bytes", command.len()),
+        }
+    }
+}
+
+impl fmt::Display for Proposal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }
@@ -103,6 +125,8 @@ pub(crate) enum Payload {
     Blank,
     Command(Command),
     Membership(Membership),
+    /// Of the store itself: tokens, ids of new members, the cluster's version. See `cluster::command`.
+    System(Bytes),
 }
 
 impl fmt::Display for Payload {
@@ -111,12 +135,13 @@ impl fmt::Display for Payload {
             Self::Blank => f.write_str("blank"),
             Self::Command(command) => write!(f, "command of {command}"),
             Self::Membership(membership) => write!(f, "membership {membership}"),
+            Self::System(command) => write!(f, "command to the store of {} bytes", command.len()),
         }
     }
 }
 
 impl RaftPayload for Payload {
-    type D = Command;
+    type D = Proposal;
     type NodeId = u64;
     type Node = PeerNode;
 
@@ -124,8 +149,11 @@ impl RaftPayload for Payload {
         Self::Blank
     }
 
-    fn with_normal(self, data: Command) -> Self {
-        Self::Command(data)
+    fn with_normal(self, data: Proposal) -> Self {
+        match data {
+            Proposal::User(command) => Self::Command(command),
+            Proposal::System(command) => Self::System(command),
+        }
     }
 
     fn with_membership(self, membership: Membership) -> Self {
@@ -135,7 +163,7 @@ impl RaftPayload for Payload {
     fn get_membership(&self) -> Option<Membership> {
         match self {
             Self::Membership(membership) => Some(membership.clone()),
-            Self::Blank | Self::Command(_) => None,
+            Self::Blank | Self::Command(_) | Self::System(_) => None,
         }
     }
 }
@@ -153,6 +181,7 @@ impl Entry {
         32 + match &self.payload {
             Payload::Blank => 0,
             Payload::Command(command) => command.0.len(),
+            Payload::System(command) => command.len(),
             Payload::Membership(membership) => 96 * membership.nodes().count(),
         }
     }

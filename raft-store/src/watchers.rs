@@ -10,6 +10,7 @@ use openraft::async_runtime::watch::WatchReceiver;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::cluster::rows;
 use crate::fault::FaultCell;
 use crate::metrics::Counters;
 use crate::peer::Directory;
@@ -44,6 +45,7 @@ impl StatusWatch {
     async fn run(self, sender: watch::Sender<Status>, leader: watch::Sender<Option<u64>>) {
         let mut metrics = self.raft.metrics();
         let mut recorded = None;
+        let mut own_rows = 0;
         loop {
             let (status, running) = {
                 let metrics = metrics.borrow_and_update();
@@ -55,6 +57,7 @@ impl StatusWatch {
                 }
                 (self.look(&metrics), metrics.running_state.clone())
             };
+            self.take_own_rows(&mut own_rows);
             if let Err(error) = running
                 && !*self.closing.borrow()
             {
@@ -67,6 +70,25 @@ impl StatusWatch {
             if let Ok(Err(_)) = tokio::time::timeout(self.look_every, metrics.changed()).await {
                 return self.ended();
             }
+        }
+    }
+
+    /// Tells the directory what the store's own rows say, if they changed.
+    fn take_own_rows(&self, taken: &mut u64) {
+        let changes = self.state.own_changes();
+        if *taken == changes {
+            return;
+        }
+        let view = self.state.view();
+        match rows::nodes(&view).and_then(|nodes| Ok((nodes, rows::cluster_version(&view)?))) {
+            Ok((nodes, version)) => {
+                let seen = view.index().map_or(0, |index| index + 1);
+                self.directory.record_rows(nodes, seen, version);
+                self.counters.cluster_version.store(version.into(), Relaxed);
+                *taken = changes;
+            }
+            // Closed, or damaged: whoever applies finds out as well, and stops the node.
+            Err(error) => tracing::debug!(%error, "the rows of the membership cannot be read"),
         }
     }
 

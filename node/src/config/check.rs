@@ -38,7 +38,7 @@ const LOGINS_PER_MINUTE_MAX: u32 = 1_000_000;
 
 pub(super) fn check(file: raw::File) -> Result<Config, ConfigError> {
     check_name("name", &file.name)?;
-    let cluster = check_members(&file)?;
+    let (cluster, peer_advertise) = check_members(&file)?;
     check_listeners(&file)?;
     let timing = check_timing(&file.timing)?;
     let http = check_http(&file.http, &timing)?;
@@ -83,6 +83,7 @@ pub(super) fn check(file: raw::File) -> Result<Config, ConfigError> {
         log_level,
         cluster,
         peer_listen: file.peer.listen,
+        peer_advertise,
         http,
         ops_listen: file.ops.listen,
         identity,

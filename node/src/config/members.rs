@@ -1,8 +1,11 @@
 //! Who takes part in the cluster, and that this node is one of them.
 
 use super::error::ConfigError;
-use super::{Cluster, raw};
+use super::{Cluster, files, raw};
 use crate::limits::{MEMBERS_MAX, NAME_BYTES_MAX};
+use raft_store::FOUNDER_ID_MAX;
+use std::net::SocketAddr;
+use std::path::Path;
 
 /// A name is a label of a name in a certificate.
 pub(super) fn check_name(setting: &'static str, name: &str) -> Result<(), ConfigError> {
@@ -15,7 +18,8 @@ pub(super) fn check_name(setting: &'static str, name: &str) -> Result<(), Config
     Ok(())
 }
 
-pub(super) fn check_members(file: &raw::File) -> Result<Cluster, ConfigError> {
+/// Who takes part, and where this node is to be found.
+pub(super) fn check_members(file: &raw::File) -> Result<(Cluster, SocketAddr), ConfigError> {
     let members = &file.cluster.members;
     if members.is_empty() || members.len() > MEMBERS_MAX {
         let given = format!("{} members", members.len());
@@ -27,15 +31,19 @@ pub(super) fn check_members(file: &raw::File) -> Result<Cluster, ConfigError> {
     }
     for (at, member) in members.iter().enumerate() {
         check_name("cluster.members.name", &member.name)?;
-        if member.id == 0 {
-            return Err(ConfigError::value("cluster.members.id", 0, "1 and above"));
+        if member.id == 0 || member.id > FOUNDER_ID_MAX {
+            let allowed = format!("1 to {FOUNDER_ID_MAX}, the ids of members that form a cluster");
+            return Err(ConfigError::value("cluster.members.id", member.id, allowed));
         }
         for earlier in &members[..at] {
             check_differ(earlier, member)?;
         }
     }
-    check_own(file)?;
-    Ok(Cluster {
+    let advertise = match file.node_id {
+        Some(node_id) => check_own(file, node_id)?,
+        None => check_joining(file)?,
+    };
+    let cluster = Cluster {
         id: check_id(&file.cluster.id)?,
         initialize: file.cluster.initialize,
         members: members
@@ -46,7 +54,45 @@ pub(super) fn check_members(file: &raw::File) -> Result<Cluster, ConfigError> {
                 peer_address: m.peer_address,
             })
             .collect(),
+        join_token: read_token(file.cluster.join_token_file.as_deref())?,
+    };
+    Ok((cluster, advertise))
+}
+
+/// A token is used once: afterwards its file may be gone, and the data folder knows who this node is.
+fn read_token(path: Option<&Path>) -> Result<Option<raft_store::JoinToken>, ConfigError> {
+    let Some(path) = path.filter(|path| path.exists()) else {
+        return Ok(None);
+    };
+    let setting = "cluster.join_token_file";
+    let text = zeroize::Zeroizing::new(files::read_text(setting, path)?);
+    let token = raft_store::JoinToken::parse(&text);
+    token.map(Some).ok_or_else(|| ConfigError::Contents {
+        setting,
+        path: path.into(),
+        problem: "holds no token; expected what `tfauth cluster token` printed".into(),
     })
+}
+
+/// A node that no founding member knows has to say where it is to be found.
+fn check_joining(file: &raw::File) -> Result<SocketAddr, ConfigError> {
+    if file.cluster.initialize {
+        let rule = "a node without a node_id joins a cluster, it does not form one";
+        return Err(ConfigError::clash(
+            ("cluster.initialize", &true),
+            ("node_id", &"none"),
+            rule,
+        ));
+    }
+    let advertise = file.peer.advertise.unwrap_or(file.peer.listen);
+    if advertise.ip().is_unspecified() || advertise.port() == 0 {
+        return Err(ConfigError::value(
+            "peer.advertise",
+            advertise,
+            "the address at which other nodes reach this one; peer.listen says it only if it is one address",
+        ));
+    }
+    Ok(advertise)
 }
 
 fn check_differ(a: &raw::Member, b: &raw::Member) -> Result<(), ConfigError> {
@@ -80,12 +126,12 @@ fn check_differ(a: &raw::Member, b: &raw::Member) -> Result<(), ConfigError> {
 }
 
 /// The entry of this node must say what the node says about itself.
-fn check_own(file: &raw::File) -> Result<(), ConfigError> {
-    let Some(own) = file.cluster.members.iter().find(|member| member.id == file.node_id) else {
+fn check_own(file: &raw::File, node_id: u64) -> Result<SocketAddr, ConfigError> {
+    let Some(own) = file.cluster.members.iter().find(|member| member.id == node_id) else {
         let ids: Vec<u64> = file.cluster.members.iter().map(|member| member.id).collect();
         let rule = "this node must be one of the members";
         return Err(ConfigError::clash(
-            ("node_id", &file.node_id),
+            ("node_id", &node_id),
             ("cluster.members", &format!("ids {ids:?}")),
             rule,
         ));
@@ -106,7 +152,7 @@ fn check_own(file: &raw::File) -> Result<(), ConfigError> {
             rule,
         ));
     }
-    Ok(())
+    Ok(file.peer.advertise.unwrap_or(own.peer_address))
 }
 
 fn check_id(text: &str) -> Result<[u8; 16], ConfigError> {

@@ -29,8 +29,8 @@ use std::time::Duration;
 pub struct Config {
     /// Name, also the first label of the name in its certificate.
     pub name: String,
-    /// Id in the cluster.
-    pub node_id: u64,
+    /// Id of a founding member; none for a node that joined, or is about to.
+    pub node_id: Option<u64>,
     /// Folder of this node alone.
     pub data_dir: PathBuf,
     /// Least severe log lines that are written.
@@ -39,6 +39,8 @@ pub struct Config {
     pub cluster: Cluster,
     /// Where other nodes connect.
     pub peer_listen: SocketAddr,
+    /// Where other nodes are told to connect.
+    pub peer_advertise: SocketAddr,
     /// Where load balancers connect.
     pub http: Http,
     /// Where operators connect.
@@ -74,8 +76,10 @@ pub struct Cluster {
     pub id: [u8; 16],
     /// Whether this member forms the cluster.
     pub initialize: bool,
-    /// Every member, this one among them.
+    /// The founding members, this one among them if it is one.
     pub members: Vec<raft_store::Member>,
+    /// Lets a node with a new data folder in.
+    pub join_token: Option<raft_store::JoinToken>,
 }
 
 /// The listener of load balancers.

@@ -9,12 +9,12 @@ use std::path::PathBuf;
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     pub(super) name: String,
-    pub(super) node_id: u64,
+    pub(super) node_id: Option<u64>,
     pub(super) data_dir: PathBuf,
     #[serde(default = "info")]
     pub(super) log_level: String,
     pub(super) cluster: Cluster,
-    pub(super) peer: Listener,
+    pub(super) peer: Peer,
     pub(super) http: Http,
     pub(super) ops: Listener,
     pub(super) tls: Tls,
@@ -45,6 +45,14 @@ pub(super) struct Cluster {
     #[serde(default)]
     pub(super) initialize: bool,
     pub(super) members: Vec<Member>,
+    pub(super) join_token_file: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Peer {
+    pub(super) listen: SocketAddr,
+    pub(super) advertise: Option<SocketAddr>,
 }
 
 #[derive(Deserialize)]

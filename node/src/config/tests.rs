@@ -93,7 +93,7 @@ fn a_short_configuration_has_defaults_for_the_rest() {
     let config = Site::new().load(GOOD).map_err(|error| error.to_string()).unwrap();
     assert_eq!(
         (config.name.as_str(), config.node_id, config.cluster.members.len()),
-        ("node-2", 2, 2)
+        ("node-2", Some(2), 2)
     );
     assert_eq!(config.cluster.id[15], 0x0f);
     assert!(!config.cluster.initialize && config.mail.is_none() && config.otlp_endpoint.is_none());

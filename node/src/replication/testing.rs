@@ -20,7 +20,7 @@ pub(crate) async fn single_node(dir: &Path) -> Replication {
     let authority = Authority::cached();
     let pair = authority.node("node-1");
     let config = Config {
-        node_id: 1,
+        node_id: Some(1),
         name: "node-1".into(),
         cluster_id: [7; 16],
         initialize: true,
@@ -31,6 +31,10 @@ pub(crate) async fn single_node(dir: &Path) -> Replication {
         }],
         data_dir: dir.join("data"),
         listen,
+        advertise: listen,
+        join: None,
+        versions: crate::limits::CLUSTER_VERSIONS,
+        wall_clock: raft_store::WallClock::new(crate::clock::milliseconds),
         tls: PeerTls {
             server: crate::tls::peer_server(&pair).unwrap(),
             client: crate::tls::peer_client(&pair).unwrap(),

@@ -26,17 +26,24 @@ pub(super) async fn make_usable(config: &Config, store: &mut raft_store::Config)
     }
     let burned = burned(&config.data_dir).map_err(words)?;
     match (burned.last(), config.on_damage) {
-        (Some(last), OnDamage::Rejoin) => rejoin(store, last.node_id.unwrap_or(config.node_id)),
+        (Some(last), OnDamage::Rejoin) => rejoin(store, last.node_id.or(config.node_id)),
         (Some(_) | None, OnDamage::Stop) | (None, OnDamage::Rejoin) => Ok(()),
     }
 }
 
 /// Lets the store join as a new node in the place of `old`.
-fn rejoin(store: &mut raft_store::Config, old: u64) -> Result<(), Ended> {
+fn rejoin(store: &mut raft_store::Config, old: Option<u64>) -> Result<(), Ended> {
     let folder = store.data_dir.display();
-    Err(Ended::Quarantined(format!(
-        "node {old} must not come back under its id: its damaged content lies in {folder}/quarantine-*; let this machine join as a new node"
-    )))
+    let Some(old) = old else {
+        return Err(Ended::Quarantined(format!(
+            "the damaged content of {folder} did not say which node it was: it lies in {folder}/quarantine-*; let this \
+             machine join with a token"
+        )));
+    };
+    // A folder that has joined already is not asked again.
+    store.node_id = None;
+    store.join.get_or_insert(raft_store::Join::Replace { old });
+    Ok(())
 }
 
 /// Opens the store. What only opening finds is damage as well.

@@ -122,12 +122,17 @@ fn metrics_families(seen: &MetricsSnapshot) -> Vec<MetricFamily> {
     families
 }
 
-fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 8] {
+fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 9] {
     [
         gauge(
             "log_queue_depth",
             "Operations waiting for the writer of the log.",
             seen.log_queue_depth,
+        ),
+        gauge(
+            "cluster_version",
+            "The version that all members speak.",
+            seen.cluster_version,
         ),
         gauge("log_entries", "Entries of the log held in memory.", seen.log_entries),
         gauge(
@@ -248,6 +253,7 @@ mod tests {
                 snapshots_installed: 0,
                 log_disk_bytes: 4096,
                 state_disk_bytes: 8192,
+                cluster_version: 1,
                 unsynced_files: 0,
             }
         }

@@ -15,6 +15,7 @@ pub(crate) const ENTRY_HEAD_BYTES: usize = 29;
 const PAYLOAD_BLANK: u8 = 0;
 const PAYLOAD_COMMAND: u8 = 1;
 const PAYLOAD_MEMBERSHIP: u8 = 2;
+const PAYLOAD_SYSTEM: u8 = 3;
 
 impl Encoder {
     fn leader_id(&mut self, id: LeaderId) {
@@ -46,6 +47,10 @@ impl Encoder {
             Payload::Command(command) => {
                 self.u8(PAYLOAD_COMMAND);
                 self.bytes(&command.0);
+            }
+            Payload::System(command) => {
+                self.u8(PAYLOAD_SYSTEM);
+                self.bytes(command);
             }
             Payload::Membership(membership) => {
                 let mut inner = Self::default();
@@ -118,6 +123,7 @@ impl Decoder {
         let payload = match tag {
             PAYLOAD_BLANK => Payload::Blank,
             PAYLOAD_COMMAND => Payload::Command(Command(body)),
+            PAYLOAD_SYSTEM => Payload::System(body),
             PAYLOAD_MEMBERSHIP => {
                 let mut inner = Self::new(body);
                 let membership = inner.membership()?;
@@ -219,11 +225,15 @@ mod tests {
             log_id: log_id(1, 2, 5),
             payload: Payload::Membership(members()),
         });
+        encoder.entry(&Entry {
+            log_id: log_id(1, 2, 6),
+            payload: Payload::System(Bytes::from_static(b"to")),
+        });
         let head = "0000000000000001000000000000000200000000000000";
         let node = "0000000000000001000000016e00000003613a3107070707070707070707070707070707";
         let membership = format!("00000001000000010000000000000001{:08x}{node}", 1);
         let expected = format!(
-            "01{head}030000000000{head}0401000000026869{head}0502{:08x}{membership}",
+            "01{head}030000000000{head}0401000000026869{head}0502{:08x}{membership}{head}060300000002746f",
             membership.len() / 2
         );
         assert_eq!(hex(&encoder.finish()), expected);
@@ -262,6 +272,7 @@ mod tests {
             Just(Payload::Blank),
             proptest::collection::vec(any::<u8>(), 0..300).prop_map(|body| Payload::Command(Command(body.into()))),
             Just(Payload::Membership(members())),
+            proptest::collection::vec(any::<u8>(), 0..90).prop_map(|body| Payload::System(body.into())),
         ];
         (any::<(u64, u64, u64)>(), payload).prop_map(|((term, node, index), payload)| Entry {
             log_id: log_id(term, node, index),

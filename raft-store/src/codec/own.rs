@@ -84,23 +84,26 @@ impl Message for Proposed {
     }
 }
 
-/// Whether a member has ever been in a cluster, and which data folder it has.
+/// Whether a member has ever been in a cluster, which data folder it has, and a digest of the members it is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pristine {
     pub(crate) pristine: bool,
     pub(crate) incarnation: [u8; 16],
+    pub(crate) configured: [u8; 32],
 }
 
 impl Message for Pristine {
     fn encode(&self, to: &mut Encoder) {
         to.bool(self.pristine);
         to.raw(&self.incarnation);
+        to.raw(&self.configured);
     }
 
     fn decode(from: &mut Decoder) -> Decoded<Self> {
         Ok(Self {
             pristine: from.bool("pristine")?,
             incarnation: from.fixed("incarnation")?,
+            configured: from.fixed("digest of the configured members")?,
         })
     }
 }

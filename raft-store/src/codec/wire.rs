@@ -29,6 +29,8 @@ pub(crate) enum Kind {
     SnapshotBegin = 9,
     SnapshotChunk = 10,
     SnapshotEnd = 11,
+    /// Something to be done with the membership.
+    Operate = 12,
     Answer = 0x80,
     /// The request was understood and not carried out; holds the reason.
     Refusal = 0x81,
@@ -36,7 +38,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn from_u8(tag: u8) -> Decoded<Self> {
-        const ALL: [Kind; 13] = [
+        const ALL: [Kind; 14] = [
             Kind::AppendStream,
             Kind::Append,
             Kind::Vote,
@@ -48,6 +50,7 @@ impl Kind {
             Kind::SnapshotBegin,
             Kind::SnapshotChunk,
             Kind::SnapshotEnd,
+            Kind::Operate,
             Kind::Answer,
             Kind::Refusal,
         ];

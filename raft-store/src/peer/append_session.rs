@@ -57,7 +57,7 @@ fn start(service: Service, answers: mpsc::UnboundedSender<Frame>, session: u64) 
         queue.recv().await.map(|request| (request, queue))
     });
     tokio::spawn(async move {
-        let mut results = std::pin::pin!(service.raft.stream_append(input));
+        let mut results = std::pin::pin!(service.lead.raft.stream_append(input));
         while let Some(result) = results.next().await {
             let Some(id) = pending.recv().await else {
                 return;

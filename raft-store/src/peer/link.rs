@@ -14,9 +14,11 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::connection::{CallError, Connection};
-use super::handshake::Directory;
+use super::directory::Directory;
 use crate::codec::wire::Kind;
-use crate::limits::{CONNECT_TIMEOUT, REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN, SILENCE_FORWARD_MAX, SILENCE_MAX};
+use crate::limits::{
+    CONNECT_TIMEOUT, OPERATION_CALL_MAX, REDIAL_PAUSE_MAX, REDIAL_PAUSE_MIN, SILENCE_FORWARD_MAX, SILENCE_MAX,
+};
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -27,6 +29,8 @@ pub(crate) enum Class {
     Control,
     /// Proposals to the leader.
     Forward,
+    /// Operations on the membership.
+    Operate,
 }
 
 impl Class {
@@ -34,6 +38,7 @@ impl Class {
         match self {
             Self::Log | Self::Control => SILENCE_MAX,
             Self::Forward => SILENCE_FORWARD_MAX,
+            Self::Operate => OPERATION_CALL_MAX,
         }
     }
 }
@@ -198,7 +203,7 @@ impl Links {
 
     /// The member dialled us, so it can be dialled.
     pub(crate) async fn wake(&self, target: u64) {
-        for class in [Class::Control, Class::Log, Class::Forward] {
+        for class in [Class::Control, Class::Log, Class::Forward, Class::Operate] {
             self.get(target, class).wake().await;
         }
     }

@@ -11,7 +11,8 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::handshake::Directory;
+use super::directory::Directory;
+use super::handshake::Caller;
 use super::link::Links;
 use super::serve::{Service, serve};
 use crate::limits::{GREETING_TIMEOUT, PEER_CONNECTIONS_MAX};
@@ -97,11 +98,13 @@ async fn admit(
     let (from, stream) = greeted.inspect_err(|error| {
         tracing::warn!(%address, %error, "refused a connection for members");
     })?;
-    // A member that dials us can be dialled: whatever waits for it need not wait longer.
-    let woken = service.raft.clone();
-    tokio::spawn(async move {
-        links.wake(from).await;
-        let _stopped = woken.trigger().reset_backoff([from]).await;
-    });
-    serve(service, stream).await
+    if let Caller::Member(from) = from {
+        // A member that dials us can be dialled: whatever waits for it need not wait longer.
+        let woken = service.lead.raft.clone();
+        tokio::spawn(async move {
+            links.wake(from).await;
+            let _stopped = woken.trigger().reset_backoff([from]).await;
+        });
+    }
+    serve(service, from, stream).await
 }

@@ -4,7 +4,9 @@
 
 mod append_session;
 mod connection;
+mod directory;
 mod frame;
+pub(crate) mod greeting;
 mod handshake;
 mod link;
 mod listener;
@@ -13,8 +15,9 @@ mod serve;
 mod snapshot_receive;
 mod snapshot_send;
 
-pub(crate) use self::connection::CallError;
-pub(crate) use self::handshake::Directory;
+pub(crate) use self::connection::{CallError, Connection};
+pub(crate) use self::directory::Directory;
+pub(crate) use self::handshake::exchange;
 pub(crate) use self::link::{Class, Dialer, Links};
 pub(crate) use self::listener::Listener;
 pub(crate) use self::network::Network;

@@ -13,23 +13,23 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::append_session::AppendSession;
 use super::frame::{Frame, read_frame, write_frames};
+use super::handshake::Caller;
 use super::snapshot_receive::Receiver;
-use crate::Raft;
+use crate::cluster::lead::Lead;
+use crate::cluster::operation::{Operation, Outcome};
+use crate::cluster::operator::Operator;
 use crate::codec::own::{Pristine, Propose, Proposed};
 use crate::codec::wire::{Kind, Message, StreamedAppend};
 use crate::limits::{COMMAND_BYTES_MAX, PEER_REQUESTS_IN_FLIGHT_MAX, PEER_SILENCE_MAX, REPLY_BYTES_MAX};
-use crate::propose::{LocalOutcome, LocalQueue};
-use crate::state::StateStore;
+use crate::propose::LocalOutcome;
 use crate::status::Contact;
-use crate::types::Types;
+use crate::types::{Command, Proposal, Types};
 
 /// Everything that requests of members need.
 #[derive(Clone)]
 pub(crate) struct Service {
-    pub(crate) raft: Raft,
-    pub(crate) state: StateStore,
-    pub(crate) proposals: LocalQueue,
-    pub(crate) incarnation: [u8; 16],
+    pub(crate) lead: Lead,
+    pub(crate) operator: Arc<Operator>,
     pub(crate) contact: Arc<Contact>,
 }
 
@@ -38,13 +38,14 @@ type Served = Result<Bytes, String>;
 /// Serves a greeted connection until it ends.
 pub(crate) async fn serve(
     service: Service,
+    caller: Caller,
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
 ) -> std::io::Result<()> {
     let (mut read_half, mut write_half) = tokio::io::split(stream);
     let (answers, mut queue) = mpsc::unbounded_channel();
     let mut writer = tokio::spawn(async move { write_frames(&mut write_half, &mut queue, |_| {}).await });
     let result = tokio::select! {
-        result = read_requests(&service, &mut read_half, &answers) => result,
+        result = read_requests(&service, &caller, &mut read_half, &answers) => result,
         written = &mut writer => written.unwrap_or(Ok(())),
     };
     drop(answers);
@@ -54,13 +55,27 @@ pub(crate) async fn serve(
 
 async fn read_requests(
     service: &Service,
+    caller: &Caller,
     from: &mut (impl AsyncRead + Unpin),
     answers: &mpsc::UnboundedSender<Frame>,
 ) -> std::io::Result<()> {
     let mut appends = AppendSession::default();
-    let mut snapshot = Receiver::new(service.raft.clone(), service.state.clone());
+    let mut snapshot = Receiver::new(service.lead.raft.clone(), service.lead.state.clone());
     let room = Arc::new(Semaphore::new(PEER_REQUESTS_IN_FLIGHT_MAX));
     while let Some(Frame { kind, id, payload }) = read_in_time(from).await? {
+        if let Caller::Member(from) = caller
+            && service.lead.directory.is_removed(*from)
+        {
+            // It was greeted as a member; the next greeting tells it.
+            return Err(std::io::Error::other(format!("node {from} was removed")));
+        }
+        if let Caller::Guest { name, incarnation } = caller {
+            if kind != Kind::Operate {
+                return Err(std::io::Error::other("a guest may ask to be let in, nothing else"));
+            }
+            send(answers, id, service.let_in(name, *incarnation, payload).await);
+            continue;
+        }
         match kind {
             Kind::AppendStream => {
                 let StreamedAppend { session, request } =
@@ -77,7 +92,8 @@ async fn read_requests(
             | Kind::TransferLeader
             | Kind::Propose
             | Kind::ReadIndex
-            | Kind::Pristine => {
+            | Kind::Pristine
+            | Kind::Operate => {
                 let permit = room.clone().acquire_owned().await.map_err(std::io::Error::other)?;
                 let (service, answers) = (service.clone(), answers.clone());
                 tokio::spawn(async move {
@@ -111,7 +127,7 @@ impl Service {
         match kind {
             Kind::Append => {
                 let request = decode::<AppendEntriesRequest<Types>>(payload)?;
-                let answer = self.raft.append_entries(request).await.map_err(text)?;
+                let answer = self.lead.raft.append_entries(request).await.map_err(text)?;
                 if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
                     self.contact.hear();
                 }
@@ -119,7 +135,8 @@ impl Service {
             }
             Kind::Vote => {
                 let request = decode::<VoteRequest<Types>>(payload)?;
-                self.raft
+                self.lead
+                    .raft
                     .vote(request)
                     .await
                     .map(|answer| answer.to_bytes())
@@ -127,7 +144,8 @@ impl Service {
             }
             Kind::PreVote => {
                 let request = decode::<VoteRequest<Types>>(payload)?;
-                self.raft
+                self.lead
+                    .raft
                     .pre_vote(request)
                     .await
                     .map(|answer| answer.to_bytes())
@@ -135,7 +153,8 @@ impl Service {
             }
             Kind::TransferLeader => {
                 let request = decode::<TransferLeaderRequest<Types>>(payload)?;
-                self.raft
+                self.lead
+                    .raft
                     .handle_transfer_leader(request)
                     .await
                     .map(|answer| answer.to_bytes())
@@ -144,13 +163,15 @@ impl Service {
             Kind::Propose => Ok(self.propose(decode(payload)?).await.to_bytes()),
             Kind::ReadIndex => self.read_index().await,
             Kind::Pristine => {
-                let initialized = self.raft.is_initialized().await.map_err(text)?;
+                let initialized = self.lead.raft.is_initialized().await.map_err(text)?;
                 Ok(Pristine {
                     pristine: !initialized,
-                    incarnation: self.incarnation,
+                    incarnation: self.lead.directory.me.incarnation,
+                    configured: self.lead.directory.configured_digest(),
                 }
                 .to_bytes())
             }
+            Kind::Operate => Ok(self.lead.perform(decode(payload)?).await.to_bytes()),
             Kind::AppendStream
             | Kind::SnapshotBegin
             | Kind::SnapshotChunk
@@ -168,7 +189,7 @@ impl Service {
             };
         }
         let patience = Duration::from_millis(request.patience_ms.into());
-        match tokio::time::timeout(patience, self.proposals.submit(request.command)).await {
+        match tokio::time::timeout(patience, self.submit(request.command)).await {
             Ok(LocalOutcome::Applied { index, reply }) if reply.len() > REPLY_BYTES_MAX => Proposed::Unknown {
                 reason: format!("entry {index} is applied, its reply is too large to be sent"),
             },
@@ -182,8 +203,28 @@ impl Service {
         }
     }
 
+    async fn submit(&self, command: Bytes) -> LocalOutcome {
+        self.lead.local.submit(Proposal::User(Command(command))).await
+    }
+
+    /// Carries a guest's wish to the leader, under the name that its certificate has.
+    async fn let_in(&self, name: &str, incarnation: [u8; 16], payload: Bytes) -> Served {
+        let Operation::Join { address, proof, .. } = decode(payload)? else {
+            return Err("a guest may ask to be let in, nothing else".into());
+        };
+        let operation = Operation::Join {
+            name: name.to_owned(),
+            address,
+            incarnation,
+            proof,
+        };
+        let outcome = self.operator.ask_once(&operation).await;
+        Ok(outcome.unwrap_or_else(|text| Outcome::Pending { text }).to_bytes())
+    }
+
     async fn read_index(&self) -> Served {
         let linearizer = self
+            .lead
             .raft
             .get_read_linearizer(ReadPolicy::ReadIndex)
             .await

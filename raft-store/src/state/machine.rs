@@ -19,9 +19,11 @@ use super::level::row_key;
 use super::staged::encode_rows;
 use super::view::{View, ViewLevels, successor};
 use super::{Levels, SnapshotData, StateStore};
-use crate::StorageError;
+use crate::cluster::{apply, rows};
+use crate::codec::wire::Message;
 use crate::machine::{Read, StateMachine, TableId, Transaction};
-use crate::types::{Entry, LogId, Payload, Reply, SnapshotMeta, StoredMembership, Types};
+use crate::types::{Entry, LogId, Membership, Payload, Reply, SnapshotMeta, StoredMembership, Types};
+use crate::{ApplyError, StorageError};
 
 /// Rows copied at a time from the snapshot of another store in this process.
 const COPY_ROWS: usize = 512;
@@ -30,34 +32,57 @@ const COPY_ROWS: usize = 512;
 pub(crate) struct Applier {
     state: StateStore,
     machine: Arc<dyn StateMachine>,
+    version_max: u32,
 }
 
 impl Applier {
-    pub(crate) fn new(state: StateStore, machine: Arc<dyn StateMachine>) -> Self {
-        Self { state, machine }
+    /// `version_max` is the newest cluster version that this program speaks.
+    pub(crate) fn new(state: StateStore, machine: Arc<dyn StateMachine>, version_max: u32) -> Self {
+        Self {
+            state,
+            machine,
+            version_max,
+        }
     }
 
     /// Applies one entry and returns the reply.
     fn apply_entry(&self, entry: Entry) -> io::Result<Bytes> {
         let index = entry.log_id.index;
         let (levels, mut digest) = self.state.current_levels()?;
-        let mut reply = Bytes::new();
-        if let Payload::Command(command) = &entry.payload {
-            levels.active.note_command(command.0.len());
-            let mut tables = Transaction::new(&levels);
-            let machine = &self.machine;
-            let applied = catch_unwind(AssertUnwindSafe(|| machine.apply(index, &command.0, &mut tables)));
-            reply = match applied {
-                Ok(Ok(reply)) => reply,
-                Ok(Err(error)) => return Err(self.refused(index, &error)),
-                Err(_) => return Err(self.refused(index, &"the state machine panicked")),
-            };
+        let mut tables = Transaction::new(&levels);
+        let applied = match &entry.payload {
+            Payload::Blank => Ok(Bytes::new()),
+            Payload::Command(command) => {
+                levels.active.note_command(command.0.len());
+                let machine = &self.machine;
+                catch_unwind(AssertUnwindSafe(|| machine.apply(index, &command.0, &mut tables)))
+                    .unwrap_or_else(|_| Err(ApplyError::refused("the state machine panicked")))
+            }
+            Payload::System(command) => {
+                let membership = self.state.membership()?;
+                let command = command.clone();
+                apply::apply(index, command, &membership, self.version_max, &mut tables).map(|reply| reply.to_bytes())
+            }
+            Payload::Membership(after) => {
+                let before = self.state.membership()?;
+                apply::membership_changed(&before, after, &mut tables)
+                    .map(|()| Bytes::new())
+                    .map_err(ApplyError::from)
+            }
+        };
+        let reply = applied.map_err(|error| self.refused(index, &error))?;
+        let writes = tables.into_writes();
+        let mut own = false;
+        if !writes.is_empty() {
             let floor = self.state.registry().oldest().map_or(index, |oldest| oldest.min(index));
-            let writes = tables.into_writes();
             digest = changed(digest, &levels, &writes).map_err(|error| self.refused(index, &error))?;
+            own = writes.keys().any(|(table, _)| *table == rows::TABLE.0);
             levels.active.commit(index, floor, writes);
         }
         self.state.advance(&entry, digest)?;
+        if own {
+            self.state.own_rows_changed();
+        }
         Ok(reply)
     }
 
@@ -105,6 +130,15 @@ impl StateStore {
             .as_ref()
             .ok_or_else(|| io::Error::other("the tables are closed"))?;
         Ok((self.view_levels(levels, u64::MAX), levels.applied.digest))
+    }
+
+    /// The membership as of the last applied entry.
+    fn membership(&self) -> io::Result<Membership> {
+        let guard = self.inner.levels.read();
+        let levels = guard
+            .as_ref()
+            .ok_or_else(|| io::Error::other("the tables are closed"))?;
+        Ok(levels.applied.membership.membership().clone())
     }
 
     /// Makes the entry's rows visible.

@@ -59,6 +59,8 @@ struct Inner {
     registry: Arc<Registry>,
     next_number: AtomicU64,
     seen: watch::Sender<u64>,
+    /// How often the store's own rows were changed or exchanged.
+    own_changes: AtomicU64,
     guard: Arc<Guard>,
     counters: Arc<Counters>,
     fault: FaultCell,
@@ -120,6 +122,7 @@ impl StateStore {
             registry: Arc::default(),
             next_number: AtomicU64::new(number + 1),
             seen,
+            own_changes: AtomicU64::new(1),
             guard,
             counters,
             fault,
@@ -164,6 +167,15 @@ impl StateStore {
     /// How many entries are applied, and its changes.
     pub(crate) fn seen(&self) -> watch::Receiver<u64> {
         self.inner.seen.subscribe()
+    }
+
+    /// Changes whenever the store's own rows did.
+    pub(crate) fn own_changes(&self) -> u64 {
+        self.inner.own_changes.load(SeqCst)
+    }
+
+    fn own_rows_changed(&self) {
+        self.inner.own_changes.fetch_add(1, SeqCst);
     }
 
     /// Tells waiters what was applied while opening.
@@ -268,6 +280,7 @@ impl StateStore {
         }
         self.inner.counters.snapshots_installed.fetch_add(1, SeqCst);
         self.inner.seen.send_replace(seen);
+        self.own_rows_changed();
         self.inner.guard.update(|promises| promises.checkpoint = seen)?;
         tracing::info!(seen, bytes = staged.bytes(), "snapshot installed");
         Ok(())

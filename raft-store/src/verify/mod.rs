@@ -82,6 +82,10 @@ pub fn is_damage(error: &OpenError) -> bool {
         OpenError::Quarantine { .. } => true,
         OpenError::Io { source, .. } => !is_circumstance(source),
         OpenError::Burned { .. }
+        | OpenError::NoIdentity(_)
+        | OpenError::JoinRefused(_)
+        | OpenError::JoinUnanswered { .. }
+        | OpenError::ClusterVersion { .. }
         | OpenError::Config(_)
         | OpenError::Fsync(_)
         | OpenError::Locked(_)

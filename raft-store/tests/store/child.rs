@@ -12,10 +12,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use raft_store::{Config, Member, Store, Timing};
+use raft_store::{Config, Member, Store, Timing, WallClock};
 
 use crate::support::{
-    CLUSTER, Counting, PATIENCE, Papers, count_of, large_command, number, prepare, small_limits, soon,
+    CLUSTER, Counting, PATIENCE, Papers, VERSIONS, count_of, large_command, number, prepare, small_limits, soon,
 };
 
 const ENVIRONMENT: &str = "RAFT_STORE_TEST_CHILD";
@@ -195,13 +195,17 @@ async fn live(folder: &Path, id: u64, addresses: &[SocketAddr]) {
         peer_address: *address,
     };
     let config = Config {
-        node_id: id,
+        node_id: Some(id),
         name: format!("node-{id}"),
         cluster_id: CLUSTER,
         initialize: id == 1,
         members: (1..).zip(addresses).map(member).collect(),
         data_dir: folder.join(format!("node-{id}")),
         listen: addresses[usize::try_from(id).unwrap() - 1],
+        advertise: addresses[usize::try_from(id).unwrap() - 1],
+        join: None,
+        versions: VERSIONS,
+        wall_clock: WallClock::system(),
         tls: papers.tls(),
         timing: Timing::default(),
         limits: small_limits(),

@@ -8,6 +8,8 @@ mod cluster;
 mod figures;
 #[cfg(test)]
 mod kill;
+mod membership;
+mod membership_crash;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]

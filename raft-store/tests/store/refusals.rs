@@ -114,7 +114,7 @@ async fn a_folder_in_use_of_another_node_or_cluster_and_a_port_in_use_are_refuse
     let other = cluster.try_open(config).await.err().unwrap();
     assert!(matches!(other, OpenError::WrongCluster { .. }), "{other}");
     let mut config = cluster.config(1);
-    (config.node_id, config.members[0].id) = (2, 2);
+    (config.node_id, config.members[0].id) = (Some(2), 2);
     let other = cluster.try_open(config).await.err().unwrap();
     assert!(
         matches!(

@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use raft_store::{
-    ApplyError, Config, Limits, Member, OpenError, PeerTls, Read, StateMachine, Store, TableId, Timing, Transaction,
+    ApplyError, Config, Join, Limits, Member, OpenError, PeerTls, Read, StateMachine, Store, TableId, Timing,
+    Transaction, Versions, WallClock,
 };
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -19,6 +20,8 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tempfile::TempDir;
 
 pub(crate) const CLUSTER: [u8; 16] = [0xC1; 16];
+/// What members of tests speak, if nothing else is said.
+pub(crate) const VERSIONS: Versions = Versions { min: 1, max: 2 };
 pub(crate) const SUFFIX: &str = "node.tfauth.internal";
 /// Longer than any election on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -197,6 +200,8 @@ pub(crate) struct Cluster {
     pub(crate) members: Vec<Member>,
     pub(crate) limits: Limits,
     pub(crate) running: BTreeMap<u64, Store>,
+    /// Of nodes that joined, by the ids that they got.
+    pub(crate) configs: BTreeMap<u64, Config>,
 }
 
 impl Cluster {
@@ -214,6 +219,7 @@ impl Cluster {
             members: (1..=size).zip(addresses).map(member).collect(),
             limits: small_limits(),
             running: BTreeMap::new(),
+            configs: BTreeMap::new(),
         }
     }
 
@@ -232,16 +238,58 @@ impl Cluster {
     pub(crate) fn config(&self, id: u64) -> Config {
         let member = self.members.iter().find(|member| member.id == id).unwrap();
         Config {
-            node_id: id,
+            node_id: Some(id),
             name: member.name.clone(),
             cluster_id: CLUSTER,
             initialize: id == 1,
             members: self.members.clone(),
             data_dir: self.data_dir(id),
             listen: member.peer_address,
+            advertise: member.peer_address,
+            join: None,
+            versions: VERSIONS,
+            wall_clock: WallClock::system(),
             tls: self.authority.tls(&member.name),
             timing: Timing::default(),
             limits: self.limits,
+        }
+    }
+
+    /// The configuration of a node that is none of those that formed the cluster.
+    pub(crate) fn joiner(&self, name: &str, folder: &str, join: Option<Join>) -> Config {
+        let address = free_addresses(1)[0];
+        Config {
+            node_id: None,
+            name: name.to_owned(),
+            initialize: false,
+            data_dir: self.folder.path().join(folder),
+            listen: address,
+            advertise: address,
+            join,
+            tls: self.authority.tls(name),
+            ..self.config(1)
+        }
+    }
+
+    /// Starts a node and says which id it has.
+    pub(crate) async fn run(&mut self, config: Config) -> u64 {
+        let store = Store::open(config.clone(), Arc::new(Counting)).await.unwrap();
+        let id = store.status().node_id;
+        self.configs.insert(id, config);
+        self.running.insert(id, store);
+        id
+    }
+
+    pub(crate) async fn token(&self, replaces: Option<u64>) -> Join {
+        let life = Duration::from_secs(60);
+        Join::Token(self.any().add_join_token(life, replaces, soon()).await.unwrap())
+    }
+
+    /// Waits until every running member sees these voters.
+    pub(crate) async fn wait_voters(&self, voters: &[u64]) {
+        for store in self.running.values() {
+            let what = format!("sees the voters {voters:?}");
+            wait_status(store, &what, |status| status.voters == voters).await;
         }
     }
 
