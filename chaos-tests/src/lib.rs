@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod architecture;
+pub mod bench;
 pub mod browser;
 pub mod canary;
 pub mod clock;
