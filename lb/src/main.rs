@@ -2,6 +2,10 @@
 
 use std::process::ExitCode;
 
+/// Each request makes and drops some dozens of small strings: the system's allocator took an eighth of the processor.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     lb::cli::run()
 }
