@@ -161,7 +161,7 @@ impl PasswordPolicy {
         if context.email.and_then(local_part).is_some_and(is) {
             return Err(Refused::EmailLocalPart);
         }
-        if *candidate == SERVICE_NAME || self.own_words.iter().any(|word| *word == *candidate) {
+        if *candidate == SERVICE_NAME || self.own_words.contains(&candidate) {
             return Err(Refused::ServiceName);
         }
         Ok(())
