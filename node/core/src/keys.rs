@@ -4,6 +4,9 @@ use crate::secret::Sealed;
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
 
+/// Key of [`ResealProgress`] in the meta table.
+pub(crate) const RESEAL_KEY: &[u8] = b"reseal";
+
 /// A row of the signing keys table.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct SigningKey {

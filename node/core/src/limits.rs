@@ -81,12 +81,18 @@ pub const AUDIT_ROWS_REMOVED_PER_ENTRY_MAX: usize = 4;
 pub const AUDIT_ROWS_SEARCHED_MAX: usize = 4_096;
 /// Tries after which a mail goes to quarantine.
 pub const MAIL_ATTEMPTS_MAX: u32 = 20;
+/// Longest pause before a mail is tried again, in seconds.
+pub const MAIL_RETRY_SECONDS_MAX: u64 = 3_600;
+/// How long a mail stays in quarantine, in seconds; then it is forgotten.
+pub const QUARANTINE_SECONDS: u64 = 14 * 86_400;
 /// Longest reason that is kept of a mail that failed, in bytes.
 pub const MAIL_REASON_BYTES_MAX: usize = 256;
 /// How long it is remembered that a mail was handed over, in seconds, for whoever waits for that.
 pub const MAIL_OUTCOME_SECONDS: u64 = 600;
 /// How long a signing key is published before it signs, in seconds: twice the time that others may keep the key set.
 pub const SIGNING_KEY_NOTICE_SECONDS: u64 = 600;
+/// Size of each part of a signing key, in bytes.
+pub const SIGNING_KEY_BYTES_MAX: usize = 8_192;
 /// Signing keys kept at a time.
 pub const SIGNING_KEYS_MAX: usize = 16;
 /// Values that one entry seals anew at most.

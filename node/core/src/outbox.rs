@@ -169,7 +169,7 @@ pub struct Mail {
     /// Tries that failed.
     #[cbor(n(7), skip_if = "is_default")]
     pub attempts: u32,
-    /// When it is tried again.
+    /// When it is tried again; in quarantine: when it is forgotten.
     #[n(8)]
     pub next_attempt_at: Option<Timestamp>,
     /// What went wrong last.

@@ -1,12 +1,18 @@
 //! Questions that only read. A node asks them after a read barrier.
 
+mod mail;
+pub(crate) mod sealed;
+
+pub use mail::{mail_state, outbox, quarantine};
+pub use sealed::{reseal_progress, sealed_rows};
+
 use crate::account::Account;
 use crate::challenge::Challenge;
 use crate::error::Fault;
 use crate::factor::Factor;
 use crate::ids::{AccountId, ChallengeId, NameMac, RequestId, SessionId};
 use crate::keys::SigningKey;
-use crate::outbox::Mail;
+use crate::limits::SIGNING_KEYS_MAX;
 use crate::policy::throttle::Throttle;
 use crate::reply::Reply;
 use crate::session::Session;
@@ -16,8 +22,6 @@ use crate::time::Timestamp;
 
 /// Factors of one account that are looked at.
 const FACTORS_PER_ACCOUNT_MAX: usize = 32;
-/// Signing keys that are looked at.
-const SIGNING_KEYS_MAX: usize = 16;
 
 /// An account by its id.
 ///
@@ -99,15 +103,6 @@ pub fn signing_keys(tables: &impl TablesRead) -> Result<Vec<SigningKey>, Fault> 
         .collect::<Result<_, _>>()?;
     keys.sort_by(|a, b| (a.installed_at, &a.kid).cmp(&(b.installed_at, &b.kid)));
     Ok(keys)
-}
-
-/// Mail that was not sent yet, the oldest first.
-///
-/// # Errors
-/// See [`account`].
-pub fn outbox(tables: &impl TablesRead, limit: usize) -> Result<Vec<Mail>, Fault> {
-    let rows = tables.range(Table::Outbox, &[], &[0xff; 9], limit)?;
-    rows.iter().map(|(_, row)| decode_row(Table::Outbox, row)).collect()
 }
 
 /// The reply that a request already got.

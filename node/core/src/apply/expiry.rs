@@ -3,7 +3,7 @@
 //! Being due decides nothing by itself: rules compare times, and removal may lag behind. A row that was renewed since
 //! its removal was scheduled stays, because each kind looks at the row's own end.
 
-use super::unknown_names;
+use super::{release_mail, unknown_names};
 use crate::error::Fault;
 use crate::ids::{AccountId, ChallengeId, NameMac, SessionId};
 use crate::limits::EXPIRED_ROWS_PER_ENTRY_MAX;
@@ -32,6 +32,10 @@ pub(super) enum Kind {
     UnknownName = 4,
     /// The mark that an address was told of a registration.
     AddressNotice = 5,
+    /// The mark that a mail was handed over.
+    SentMail = 40,
+    /// A mail in quarantine.
+    Quarantined = 41,
 }
 
 impl Kind {
@@ -42,6 +46,8 @@ impl Kind {
             Self::Session,
             Self::UnknownName,
             Self::AddressNotice,
+            Self::SentMail,
+            Self::Quarantined,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == number)
@@ -72,6 +78,17 @@ pub(super) fn remove_due(now: Timestamp, tables: &mut impl Tables) -> Result<(),
     Ok(())
 }
 
+/// A mail's key as an id.
+pub(super) fn mail_id(key: u64) -> [u8; 16] {
+    u128::from(key).to_be_bytes()
+}
+
+/// [`mail_id`], the other way round.
+fn mail_key(id: [u8; 16]) -> [u8; 8] {
+    let [.., a, b, c, d, e, f, g, h] = id;
+    [a, b, c, d, e, f, g, h]
+}
+
 /// Key in the meta table of the mark that this account's owner was told of a registration with the same address.
 pub(super) fn address_notice_key(owner: AccountId) -> Vec<u8> {
     [ADDRESS_NOTICE_PREFIX, &owner.0].concat()
@@ -98,6 +115,8 @@ fn remove_one(now: Timestamp, kind: Kind, id: [u8; 16], tables: &mut impl Tables
                 tables.remove(Table::Meta, &key)?;
             }
         }
+        Kind::SentMail => tables.remove(Table::SentMail, &mail_key(id))?,
+        Kind::Quarantined => release_mail::forget_if_due(now, mail_key(id), tables)?,
     }
     Ok(())
 }

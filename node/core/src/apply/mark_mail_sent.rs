@@ -1,13 +1,23 @@
-//! A mail was handed over: it leaves the outbox. Sent twice, marked twice: no error.
+//! A mail was handed over: it leaves the outbox, and for a while that is remembered for whoever waits for it. Sent twice,
+//! marked twice: no error.
 
-use super::decision::Decision;
+use super::decision::{Decision, Moment};
+use super::expiry::{self, Kind};
 use crate::command::MarkMailSent;
 use crate::error::Fault;
+use crate::limits::MAIL_OUTCOME_SECONDS;
 use crate::reply::Reply;
+use crate::tables::schema::put;
 use crate::tables::{Table, Tables};
 
-pub(super) fn apply(command: &MarkMailSent, tables: &mut impl Tables) -> Result<Decision, Fault> {
-    tables.remove(Table::Outbox, &command.key.to_be_bytes())?;
+pub(super) fn apply(moment: Moment<'_>, command: &MarkMailSent, tables: &mut impl Tables) -> Result<Decision, Fault> {
+    let key = command.key.to_be_bytes();
+    if tables.get(Table::Outbox, &key)?.is_some() {
+        tables.remove(Table::Outbox, &key)?;
+        put(tables, Table::SentMail, &key, &moment.now)?;
+        let due = moment.now.plus_seconds(MAIL_OUTCOME_SECONDS);
+        expiry::schedule(due, Kind::SentMail, expiry::mail_id(command.key), tables)?;
+    }
     Ok(Decision::new(Reply::MailMarkedSent {}))
 }
 
@@ -15,7 +25,8 @@ pub(super) fn apply(command: &MarkMailSent, tables: &mut impl Tables) -> Result<
 mod tests {
     use super::*;
     use crate::apply::testing::Bench;
-    use crate::command::Command;
+    use crate::command::{Command, DropSigningKeys};
+    use crate::outbox::MailState;
     use crate::query;
 
     #[test]
@@ -29,6 +40,12 @@ mod tests {
             let sent = MarkMailSent { key: mail[0].key };
             assert_eq!(bench.run(Command::MarkMailSent(sent)), Reply::MailMarkedSent {});
             assert_eq!(query::outbox(&bench.tables, 9).unwrap(), mail[1..]);
+            let state = query::mail_state(&bench.tables, mail[0].key).unwrap();
+            assert_eq!(state, MailState::Sent);
         }
+        bench.wait(MAIL_OUTCOME_SECONDS);
+        bench.run(Command::DropSigningKeys(DropSigningKeys {}));
+        let state = query::mail_state(&bench.tables, mail[0].key).unwrap();
+        assert_eq!(state, MailState::Unknown, "remembered for a while only");
     }
 }

@@ -3,23 +3,29 @@
 //! It must not read a clock, draw randomness or look at anything but the entry and the tables: every replica runs it.
 //! What the verbs decide is in the files of their names.
 
+mod add_signing_key;
 mod decision;
+mod drop_signing_keys;
 mod end_session;
 mod enrol_totp;
 mod expiry;
 mod guess;
 mod install_signing_key;
 mod log_in;
+mod mark_mail_failed;
 mod mark_mail_sent;
 mod outbox;
 mod refresh_session;
 mod refuse_login;
 mod register_account;
+mod release_mail;
+mod reseal;
 mod second_factor;
 mod start_login;
 #[cfg(test)]
 mod testing;
 mod unknown_names;
+mod upgrade_password;
 mod verify_factor;
 
 use crate::audit::AuditRow;
@@ -92,7 +98,13 @@ fn decide(moment: Moment<'_>, command: &Command, tables: &mut impl Tables) -> Re
         Command::RefreshSession(command) => refresh_session::apply(moment, command, tables),
         Command::EndSession(command) => end_session::apply(moment, command, tables),
         Command::InstallSigningKey(command) => install_signing_key::apply(moment, command, tables),
-        Command::MarkMailSent(command) => mark_mail_sent::apply(command, tables),
+        Command::MarkMailSent(command) => mark_mail_sent::apply(moment, command, tables),
+        Command::AddSigningKey(command) => add_signing_key::apply(moment, command, tables),
+        Command::DropSigningKeys(_) => drop_signing_keys::apply(moment, tables),
+        Command::Reseal(command) => reseal::apply(moment, command, tables),
+        Command::MarkMailFailed(command) => mark_mail_failed::apply(moment, command, tables),
+        Command::ReleaseMail(command) => release_mail::apply(command, tables),
+        Command::UpgradePassword(command) => upgrade_password::apply(command, tables),
         Command::SignIn(_)
         | Command::AnswerChallenge(_)
         | Command::SendCode(_)
@@ -113,13 +125,7 @@ fn decide(moment: Moment<'_>, command: &Command, tables: &mut impl Tables) -> Re
         | Command::ForgetDevice(_)
         | Command::SetPolicy(_)
         | Command::BootstrapAdmin(_)
-        | Command::AdministerAccount(_)
-        | Command::AddSigningKey(_)
-        | Command::DropSigningKeys(_)
-        | Command::Reseal(_)
-        | Command::MarkMailFailed(_)
-        | Command::ReleaseMail(_)
-        | Command::UpgradePassword(_) => Ok(Decision::denied(Denial::InvalidCommand {})),
+        | Command::AdministerAccount(_) => Ok(Decision::denied(Denial::InvalidCommand {})),
     }
 }
 
