@@ -12,3 +12,4 @@ mod reload;
 mod smuggling;
 mod support;
 mod trust;
+mod under_load;

@@ -167,6 +167,11 @@ impl Program {
         self.log.lock().clone()
     }
 
+    /// Where the operations listener is.
+    pub(crate) fn ops_address(&self) -> SocketAddr {
+        self.ops
+    }
+
     /// Asks the operations listener.
     pub(crate) async fn ops(&self, path: &str) -> Answer {
         client::plain(self.ops, path).await
