@@ -12,7 +12,7 @@ use std::time::Duration;
 use crate::OpenError;
 use crate::clock::WallClock;
 use crate::cluster::JoinToken;
-use crate::limits::{FOUNDER_ID_MAX, MEMBERS_MAX, NAME_BYTES_MAX};
+use crate::limits::{FOUNDER_ID_MAX, MEMBERS_MAX, NAME_BYTES_MAX, SCRUB_PAUSE_DEFAULT};
 
 /// Everything that [`crate::Store::open`] needs to know.
 #[derive(Clone, Debug)]
@@ -137,6 +137,8 @@ pub struct Limits {
     pub state_cache_bytes: u64,
     /// Proposals of this node in progress at the same time.
     pub proposals_max: usize,
+    /// Pause after each small step of reading again what lies on disk.
+    pub scrub_pause: Duration,
 }
 
 impl Default for Limits {
@@ -149,6 +151,7 @@ impl Default for Limits {
             log_cache_bytes: 64 * 1024 * 1024,
             state_cache_bytes: 128 * 1024 * 1024,
             proposals_max: 8192,
+            scrub_pause: SCRUB_PAUSE_DEFAULT,
         }
     }
 }

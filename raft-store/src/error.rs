@@ -264,6 +264,9 @@ pub enum Fault {
     /// The disk, or the store under it. Never retried: what the kernel kept of the failed write is unknown.
     #[error("storage failed: {0}; the node has to be restarted, and its disk checked")]
     Storage(String),
+    /// Something on disk is not what was written there.
+    #[error("the data folder is damaged: {0}; this node stops, and its folder is not used again")]
+    Damaged(String),
     /// Consensus or the state machine stopped.
     #[error("consensus stopped: {0}")]
     Consensus(String),

@@ -26,6 +26,10 @@ impl FaultCell {
         self.set(Fault::Storage(error.to_string()));
     }
 
+    pub(crate) fn damaged(&self, what: &dyn Display) {
+        self.set(Fault::Damaged(what.to_string()));
+    }
+
     pub(crate) fn consensus(&self, error: &dyn Display) {
         self.set(Fault::Consensus(error.to_string()));
     }

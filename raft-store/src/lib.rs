@@ -27,6 +27,7 @@ mod propose;
 pub mod quarantine;
 mod read;
 mod record;
+mod scrub;
 mod shutdown;
 mod state;
 mod status;

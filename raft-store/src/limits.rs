@@ -116,6 +116,15 @@ pub(crate) const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
 /// What a disk must still take before a data folder is opened.
 pub(crate) const ROOM_BYTES_MIN: usize = 4 * 1024 * 1024;
 
+/// Pause after each step of the scrubber: at most 2 MiB of a file, 1,024 rows or 32 frames a second.
+pub(crate) const SCRUB_PAUSE_DEFAULT: Duration = Duration::from_millis(250);
+
+/// Frames of the log read in one step; the thread that writes the log does it.
+pub(crate) const SCRUB_FRAMES_PER_STEP: usize = 8;
+
+/// Rows of the tables read in one step.
+pub(crate) const SCRUB_ROWS_PER_STEP: usize = 256;
+
 /// Pause between two tries of a proposal or a read when no change of leader was seen.
 pub(crate) const RETRY_PAUSE: Duration = Duration::from_millis(20);
 

@@ -65,6 +65,18 @@ pub struct MetricsSnapshot {
     pub cluster_version: u64,
     /// Files that sled wrote outside of its log, without fsync. Anything but zero is a fault.
     pub unsynced_files: u64,
+    /// Passes of the scrubber over everything on disk.
+    pub scrub_passes: u64,
+    /// Time its last pass took, in milliseconds.
+    pub scrub_last_pass_ms: u64,
+    /// Frames of the log that it has read again.
+    pub scrub_frames: u64,
+    /// Rows of the tables that it has read again.
+    pub scrub_rows: u64,
+    /// Bytes of files that it has read from the disk.
+    pub scrub_bytes: u64,
+    /// Damage that it has found. Anything but zero is a fault.
+    pub scrub_errors: u64,
 }
 
 /// The live counters.
@@ -85,6 +97,12 @@ pub(crate) struct Counters {
     pub(crate) state_disk_bytes: AtomicU64,
     pub(crate) cluster_version: AtomicU64,
     pub(crate) unsynced_files: AtomicU64,
+    pub(crate) scrub_passes: AtomicU64,
+    pub(crate) scrub_last_pass_ms: AtomicU64,
+    pub(crate) scrub_frames: AtomicU64,
+    pub(crate) scrub_rows: AtomicU64,
+    pub(crate) scrub_bytes: AtomicU64,
+    pub(crate) scrub_errors: AtomicU64,
 }
 
 impl Counters {
@@ -96,6 +114,12 @@ impl Counters {
         if entries > 0 {
             self.group.record(&GROUP_BUCKETS, entries as u64);
         }
+    }
+
+    pub(crate) fn scrub_pass_done(&self, took: Duration) {
+        self.scrub_passes.fetch_add(1, Relaxed);
+        self.scrub_last_pass_ms
+            .store(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Relaxed);
     }
 
     pub(crate) fn snapshot(&self, log_entries: u64, memtable_rows: u64, proposals_in_flight: u64) -> MetricsSnapshot {
@@ -118,6 +142,12 @@ impl Counters {
             state_disk_bytes: self.state_disk_bytes.load(Relaxed),
             cluster_version: self.cluster_version.load(Relaxed),
             unsynced_files: self.unsynced_files.load(Relaxed),
+            scrub_passes: self.scrub_passes.load(Relaxed),
+            scrub_last_pass_ms: self.scrub_last_pass_ms.load(Relaxed),
+            scrub_frames: self.scrub_frames.load(Relaxed),
+            scrub_rows: self.scrub_rows.load(Relaxed),
+            scrub_bytes: self.scrub_bytes.load(Relaxed),
+            scrub_errors: self.scrub_errors.load(Relaxed),
         }
     }
 }

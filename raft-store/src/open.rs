@@ -18,11 +18,12 @@ use crate::fault::FaultCell;
 use crate::guard::Guard;
 use crate::identity::Identity;
 use crate::limits::APPEND_ENTRIES_MAX;
-use crate::log_store::LogStore;
+use crate::log_store::{LogQueue, LogStore};
 use crate::metrics::Counters;
 use crate::peer::{Dialer, Directory, Links, Listener, Network, Service};
 use crate::propose::{LocalQueue, Proposer};
 use crate::read::Barriers;
+use crate::scrub::Scrubber;
 use crate::state::{Applier, StateStore};
 use crate::status::{Contact, Whoami};
 use crate::store::Inner;
@@ -192,6 +193,7 @@ impl Parts {
         let mut tasks = JoinSet::new();
         let (status, leader) = running.watch(&mut tasks);
         let operator = running.spawn_tasks(&mut tasks, listener, leader.clone());
+        tasks.spawn(running.scrubber(log_queue.clone()).run());
         let inner = Inner {
             proposer: running.proposer(leader.clone()),
             barriers: running.barriers(leader.clone()),
@@ -257,6 +259,17 @@ impl Running {
             closing: self.closed.clone(),
         };
         watch.start(tasks)
+    }
+
+    fn scrubber(&self, log: LogQueue) -> Scrubber {
+        Scrubber {
+            log,
+            state: self.state.clone(),
+            counters: self.counters.clone(),
+            fault: self.fault.clone(),
+            data_dir: self.config.data_dir.clone(),
+            pause: self.config.limits.scrub_pause,
+        }
     }
 
     /// Starts everything else that runs until the store closes.

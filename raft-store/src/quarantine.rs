@@ -176,3 +176,106 @@ fn burn(disk: &Disk, folder: &Path, target: &Path, kept_in: String) -> Result<Bu
         .map_err(OpenError::io("cannot write", &path))?;
     Ok(burned)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fs;
+
+    use super::*;
+    use crate::guard::Guard;
+
+    const FILES: [&str; 5] = ["guard", "identity", "log/db", "state/1/base/db", "tip"];
+
+    /// A folder with files in it, and what they hold.
+    fn folder() -> (tempfile::TempDir, BTreeMap<String, Vec<u8>>) {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::claim(&Disk::Real, folder.path(), [7; 16], 3).unwrap();
+        drop(Guard::open(&Disk::Real, folder.path(), identity).unwrap());
+        for path in ["log/db", "state/1/base/db"] {
+            fs::create_dir_all(folder.path().join(path).parent().unwrap()).unwrap();
+            fs::write(folder.path().join(path), path).unwrap();
+        }
+        let content = FILES.map(|name| (name.to_owned(), fs::read(folder.path().join(name)).unwrap()));
+        (folder, content.into())
+    }
+
+    fn assert_done(folder: &Path, content: &BTreeMap<String, Vec<u8>>) {
+        let burned = burned(folder).unwrap();
+        assert_eq!((burned.len(), burned[0].node_id), (1, Some(3)), "{burned:?}");
+        for (name, bytes) in content {
+            let path = folder.join(&burned[0].kept_in).join(name);
+            assert_eq!(fs::read(&path).ok().as_ref(), Some(bytes), "{} is lost", path.display());
+        }
+        assert!(!is_marked(&Disk::Real, folder));
+        assert_eq!(Identity::find(&Disk::Real, folder).unwrap(), None);
+        let again = Identity::claim(&Disk::Real, folder, [7; 16], 3).unwrap_err();
+        assert!(matches!(again, OpenError::Burned { node_id: 3, .. }), "{again}");
+        Identity::claim(&Disk::Real, folder, [7; 16], 9).unwrap();
+    }
+
+    #[test]
+    fn a_folder_is_taken_out_of_use_and_nothing_is_lost() {
+        let (folder, content) = folder();
+        let burned = quarantine(folder.path(), "now", "a test").unwrap();
+        assert_eq!(burned.kept_in, "quarantine-now");
+        assert_done(folder.path(), &content);
+        let mark = fs::read_to_string(folder.path().join("quarantine-now/damaged")).unwrap();
+        assert!(mark.contains("why a test"), "{mark}");
+    }
+
+    /// Every state that a kill between two steps can leave: so many of the names moved, before and after the list.
+    #[test]
+    fn a_kill_at_any_step_is_gone_on_from_and_the_folder_is_never_opened_meanwhile() {
+        let names = ["guard", "identity", "log", "state", "tip"];
+        for moved in 0..=names.len() {
+            for listed in [false, true] {
+                if listed && moved < names.len() {
+                    continue;
+                }
+                let (folder, content) = folder();
+                let (path, target) = (folder.path(), folder.path().join("quarantine-before"));
+                mark(path, "a test").unwrap();
+                if moved > 0 {
+                    fs::create_dir(&target).unwrap();
+                }
+                for name in &names[..moved] {
+                    fs::rename(path.join(name), target.join(name)).unwrap();
+                }
+                if listed {
+                    burn(&Disk::Real, path, &target, "quarantine-before".into()).unwrap();
+                }
+                assert!(matches!(
+                    Identity::claim(&Disk::Real, path, [7; 16], 9),
+                    Err(OpenError::Quarantine { .. })
+                ));
+                let burned = quarantine(path, "later", "again").unwrap();
+                let expected = if moved > 0 {
+                    "quarantine-before"
+                } else {
+                    "quarantine-later"
+                };
+                assert_eq!(burned.kept_in, expected, "after {moved} moves");
+                assert_done(path, &content);
+            }
+        }
+    }
+
+    #[test]
+    fn a_second_quarantine_keeps_the_first() {
+        let (folder, content) = folder();
+        quarantine(folder.path(), "now", "a test").unwrap();
+        Identity::claim(&Disk::Real, folder.path(), [7; 16], 9).unwrap();
+        let second = quarantine(folder.path(), "now", "again").unwrap();
+        assert_eq!((second.node_id, second.kept_in.as_str()), (Some(9), "quarantine-now.1"));
+        let known = burned(folder.path()).unwrap();
+        assert_eq!(
+            known.iter().map(|burned| burned.node_id).collect::<Vec<_>>(),
+            [Some(3), Some(9)]
+        );
+        assert_eq!(
+            fs::read(folder.path().join("quarantine-now/log/db")).unwrap(),
+            content["log/db"]
+        );
+    }
+}

@@ -157,10 +157,15 @@ fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 9] {
             "Files written without fsync; anything but 0 is a fault.",
             seen.unsynced_files,
         ),
+        gauge(
+            "scrub_last_pass_milliseconds",
+            "Time that the last pass over everything on disk took.",
+            seen.scrub_last_pass_ms,
+        ),
     ]
 }
 
-fn counters(seen: &MetricsSnapshot) -> [MetricFamily; 7] {
+fn counters(seen: &MetricsSnapshot) -> [MetricFamily; 12] {
     [
         counter(
             "proposals_forwarded_total",
@@ -192,6 +197,23 @@ fn counters(seen: &MetricsSnapshot) -> [MetricFamily; 7] {
             "snapshots_installed_total",
             "Snapshots taken over from a leader.",
             seen.snapshots_installed,
+        ),
+        counter(
+            "scrub_passes_total",
+            "Passes over everything on disk, to see that it is still what was written.",
+            seen.scrub_passes,
+        ),
+        counter("scrub_frames_total", "Frames of the log read again.", seen.scrub_frames),
+        counter("scrub_rows_total", "Rows of the tables read again.", seen.scrub_rows),
+        counter(
+            "scrub_bytes_total",
+            "Bytes of the store's files read again from the disk.",
+            seen.scrub_bytes,
+        ),
+        counter(
+            "scrub_errors_total",
+            "Damage found on disk; anything but 0 is a fault.",
+            seen.scrub_errors,
         ),
     ]
 }
@@ -255,6 +277,12 @@ mod tests {
                 state_disk_bytes: 8192,
                 cluster_version: 1,
                 unsynced_files: 0,
+                scrub_passes: 3,
+                scrub_last_pass_ms: 40,
+                scrub_frames: 0,
+                scrub_rows: 0,
+                scrub_bytes: 0,
+                scrub_errors: 0,
             }
         }
     }
@@ -273,6 +301,8 @@ mod tests {
             r#"tfauth_node_log_fsync_seconds_bucket{le="+Inf"} 5"#,
             "tfauth_node_log_fsync_seconds_sum 0.0015",
             "tfauth_node_proposals_forwarded_total 2",
+            "tfauth_node_scrub_passes_total 3",
+            "tfauth_node_scrub_last_pass_milliseconds 40",
         ] {
             assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");
         }

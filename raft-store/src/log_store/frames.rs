@@ -46,10 +46,10 @@ impl Loaded {
 
 /// Where one frame lies: `parts` records from key `(first, 0)` on.
 #[derive(Clone, Copy, Debug)]
-struct Frame {
-    first: u64,
-    entries: u64,
-    parts: u16,
+pub(super) struct Frame {
+    pub(super) first: u64,
+    pub(super) entries: u64,
+    pub(super) parts: u16,
 }
 
 impl Frame {
@@ -61,9 +61,9 @@ impl Frame {
 /// The database of the log.
 pub(crate) struct Frames {
     db: Database,
-    log: Tree,
+    pub(super) log: Tree,
     meta: Tree,
-    frames: VecDeque<Frame>,
+    pub(super) frames: VecDeque<Frame>,
     purge_upto: Option<u64>,
 }
 

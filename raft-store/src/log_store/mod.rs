@@ -7,6 +7,7 @@ mod frames;
 mod memory;
 mod owner;
 mod packing;
+mod scrub;
 mod writer;
 
 use std::fmt::Debug;
@@ -25,6 +26,7 @@ use tokio::sync::oneshot;
 pub(crate) use self::check::{LogFound, audit};
 use self::frames::Frames;
 use self::memory::LogMemory;
+pub(crate) use self::scrub::Scrubbed;
 use self::writer::{Op, Writer};
 use crate::OpenError;
 use crate::disk::Disk;
@@ -107,6 +109,14 @@ impl LogQueue {
     async fn send_and_wait(&self, op: Op, done: oneshot::Receiver<io::Result<()>>) -> io::Result<()> {
         self.send(op)?;
         done.await
+            .map_err(|_| io::Error::other("the writer of the log has stopped"))?
+    }
+
+    /// Reads a few frames again, see [`Frames::scrub`].
+    pub(crate) async fn scrub(&self, from: u64, count: usize) -> io::Result<Scrubbed> {
+        let (done, wait) = oneshot::channel();
+        self.send(Op::Scrub { from, count, done })?;
+        wait.await
             .map_err(|_| io::Error::other("the writer of the log has stopped"))?
     }
 

@@ -14,6 +14,7 @@ use openraft::storage::IOFlushed;
 use tokio::sync::oneshot;
 
 use super::frames::Frames;
+use super::scrub::Scrubbed;
 use crate::disk;
 use crate::fault::FaultCell;
 use crate::guard::Guard;
@@ -40,6 +41,12 @@ pub(crate) enum Op {
     },
     Committed {
         committed: Option<LogId>,
+    },
+    /// Reads frames again; answered at once.
+    Scrub {
+        from: u64,
+        count: usize,
+        done: oneshot::Sender<io::Result<Scrubbed>>,
     },
     Close {
         done: oneshot::Sender<io::Result<()>>,
@@ -178,6 +185,8 @@ impl Writer {
     fn usable(&self) -> io::Result<()> {
         if self.failed {
             Err(io::Error::other("an earlier write of the log failed"))
+        } else if let Some(fault) = self.fault.get() {
+            Err(io::Error::other(fault.to_string()))
         } else {
             Ok(())
         }
@@ -213,6 +222,16 @@ impl Writer {
             Op::Committed { committed } => {
                 group.committed = Some(committed);
                 Ok(())
+            }
+            Op::Scrub { from, count, done } => {
+                let scrubbed = self.frames.scrub(from, count);
+                let result = match &scrubbed {
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(io::Error::other(error.to_string())),
+                };
+                // Nobody may wait any more; damage stops the writer all the same.
+                let _unheard = done.send(scrubbed);
+                result
             }
             Op::Close { done } => {
                 group.answers.push(Answer::Waiter(done));
@@ -263,7 +282,12 @@ impl Writer {
 fn size(op: &Op) -> (usize, usize) {
     match op {
         Op::Append { entries, .. } => (entries.len(), entries.iter().map(Entry::size).sum()),
-        Op::Vote { .. } | Op::Truncate { .. } | Op::Purge { .. } | Op::Committed { .. } | Op::Close { .. } => (1, 0),
+        Op::Vote { .. }
+        | Op::Truncate { .. }
+        | Op::Purge { .. }
+        | Op::Committed { .. }
+        | Op::Scrub { .. }
+        | Op::Close { .. } => (1, 0),
     }
 }
 
@@ -271,6 +295,7 @@ fn refuse(op: Op, group: &mut Group) {
     match op {
         Op::Append { done, .. } => group.answers.push(Answer::Append(done)),
         Op::Vote { done, .. } | Op::Truncate { done, .. } => group.answers.push(Answer::Waiter(done)),
+        Op::Scrub { done, .. } => drop(done.send(Err(io::Error::other("the log could not be written before")))),
         Op::Close { done } => {
             group.close = true;
             group.answers.push(Answer::Waiter(done));

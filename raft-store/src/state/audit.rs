@@ -79,7 +79,7 @@ pub(crate) fn audit(
 }
 
 /// Rows as they are against rows as they were written.
-pub(super) fn check_digest(data_dir: &Path, found: &RowsDigest, mark: &Mark) -> Result<(), OpenError> {
+pub(crate) fn check_digest(data_dir: &Path, found: &RowsDigest, mark: &Mark) -> Result<(), OpenError> {
     if *found == mark.digest {
         return Ok(());
     }

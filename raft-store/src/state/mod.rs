@@ -45,6 +45,12 @@ pub(crate) enum SnapshotData {
     Staged(Box<Staged>),
 }
 
+/// Tables on disk that no checkpoint is changing, and their mark.
+pub(crate) struct Settled {
+    pub(crate) base: Arc<Base>,
+    pub(crate) mark: Mark,
+}
+
 /// The tables of this member; cloning shares them.
 #[derive(Clone)]
 pub(crate) struct StateStore {
@@ -201,6 +207,16 @@ impl StateStore {
     pub(crate) fn applied(&self) -> Option<Mark> {
         let guard = self.inner.levels.read();
         guard.as_ref().map(|levels| levels.applied.clone())
+    }
+
+    /// The tables on disk, unless a checkpoint is changing them.
+    pub(crate) fn settled(&self) -> Option<Settled> {
+        let guard = self.inner.levels.read();
+        let levels = guard.as_ref().filter(|levels| levels.frozen.is_none())?;
+        Some(Settled {
+            base: levels.base.clone(),
+            mark: levels.checkpoint.clone(),
+        })
     }
 
     /// Where the tables on disk are.

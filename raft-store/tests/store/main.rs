@@ -12,5 +12,6 @@ mod membership;
 mod membership_crash;
 #[cfg(test)]
 mod refusals;
+mod scrub;
 #[cfg(test)]
 mod support;
