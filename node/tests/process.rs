@@ -1,6 +1,9 @@
 //! The program from outside: what it refuses, how it ends, and that nothing acknowledged is lost.
 
 #[cfg(test)]
+#[path = "process/data_folder.rs"]
+mod data_folder;
+#[cfg(test)]
 mod support;
 
 use auth_api::status::{NodeStatus, Role};

@@ -122,7 +122,7 @@ fn metrics_families(seen: &MetricsSnapshot) -> Vec<MetricFamily> {
     families
 }
 
-fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 9] {
+fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 10] {
     [
         gauge(
             "log_queue_depth",

@@ -4,7 +4,8 @@
 
 use std::path::Path;
 
-use super::frames::{Frames, Loaded};
+use super::frames::Frames;
+use super::loaded::Loaded;
 use crate::OpenError;
 use crate::disk::Disk;
 use crate::guard::Promises;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::loaded::Loaded;
 use super::packing::{PartReader, decode_packed, encode_packed, key, split_key};
 use crate::codec::{Decoded, Decoder, Encoder};
 use crate::disk::{self, Database, Disk, Tree};
@@ -23,26 +24,6 @@ const FLAG_PART: u8 = 1;
 const META_VOTE: &[u8] = b"vote";
 const META_PURGED: &[u8] = b"purged";
 const META_COMMITTED: &[u8] = b"committed";
-
-/// What was on disk.
-#[derive(Default)]
-pub(crate) struct Loaded {
-    pub(crate) vote: Option<Vote>,
-    pub(crate) purged: Option<LogId>,
-    pub(crate) committed: Option<LogId>,
-    pub(crate) entries: Vec<Entry>,
-}
-
-impl Loaded {
-    /// The last entry, or the last one that was purged.
-    pub(crate) fn last(&self) -> Option<LogId> {
-        self.entries.last().map(|entry| entry.log_id).or(self.purged)
-    }
-
-    pub(super) fn is_new(&self) -> bool {
-        self.vote.is_none() && self.last().is_none()
-    }
-}
 
 /// Where one frame lies: `parts` records from key `(first, 0)` on.
 #[derive(Clone, Copy, Debug)]

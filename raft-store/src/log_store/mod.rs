@@ -4,6 +4,7 @@
 
 mod check;
 mod frames;
+mod loaded;
 mod memory;
 mod owner;
 mod packing;

@@ -1,24 +1,13 @@
 //! The data folder from outside: what `verify` says of it, and what a node does about damage, a full disk and one that
 //! became read-only.
 
-#[cfg(test)]
-mod support;
-
+use crate::account;
+use crate::support::Site;
 use auth_api::dialect_003;
 use rustix::process::Signal;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use support::Site;
-
-fn account(name: &str) -> Value {
-    json!({
-        "username": name,
-        "email": format!("{name}@example.org"),
-        "password1": "correct horse battery",
-        "password2": "correct horse battery",
-    })
-}
 
 /// Exit code and verdict.
 fn verify(folder: &Path) -> (Option<i32>, Value) {
