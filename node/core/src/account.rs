@@ -3,7 +3,8 @@
 use crate::ids::AccountId;
 use crate::policy::risk::Reasons;
 use crate::policy::throttle::Throttle;
-use crate::secret::Sealed;
+use crate::reply::Denial;
+use crate::secret::{Mac, Sealed};
 use crate::tables::schema::is_default;
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
@@ -110,6 +111,18 @@ pub struct Account {
     /// Mail that it caused lately.
     #[cbor(n(18), skip_if = "is_default")]
     pub mails: MailWindow,
+    /// When the password was changed or reset last: what was begun with the one before it is void.
+    #[n(20)]
+    pub password_changed_at: Option<Timestamp>,
+    /// Language of its mails: the one that its owner used last.
+    #[n(21)]
+    pub language: Option<String>,
+    /// The mailed token that resets the password; an earlier one is void.
+    #[n(22)]
+    pub reset_token: Option<Mac>,
+    /// The mailed token that proves an address; an earlier one is void.
+    #[n(23)]
+    pub address_token: Option<Mac>,
     /// Reasons of a demand for a second factor that was not met yet: the next login is asked again.
     #[cbor(n(19), skip_if = "is_default")]
     pub unmet: Reasons,
@@ -120,6 +133,23 @@ impl Account {
     #[must_use]
     pub fn is_active(&self) -> bool {
         self.status == AccountStatus::Active
+    }
+
+    /// Why it may not log in, if it may not.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Denial> {
+        match self.status {
+            AccountStatus::Active => None,
+            AccountStatus::Disabled => Some(Denial::AccountDisabled {}),
+            AccountStatus::PendingApproval => Some(Denial::NotApproved {}),
+            AccountStatus::Unconfirmed => Some(Denial::AddressUnconfirmed {}),
+        }
+    }
+
+    /// Whether what was begun at `at` was begun with a password that was changed since.
+    #[must_use]
+    pub fn is_older_than_password(&self, at: Timestamp) -> bool {
+        self.password_changed_at.is_some_and(|changed| at <= changed)
     }
 
     /// Whether its owner proved the address.

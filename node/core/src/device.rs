@@ -39,6 +39,9 @@ pub struct Device {
     /// Its own budget: what strangers fail does not count here (TH-5).
     #[n(9)]
     pub throttle: Throttle,
+    /// Consecutive wrong second factors on it.
+    #[n(10)]
+    pub answers: Throttle,
 }
 
 /// The token that a client showed, its signature already checked.

@@ -123,6 +123,12 @@ impl Methods {
         if condition { self.and(other) } else { self }
     }
 
+    /// Those that are in both.
+    #[must_use]
+    pub fn common(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// Whether there is none in it.
     #[must_use]
     pub fn is_empty(self) -> bool {

@@ -12,6 +12,8 @@ pub const FACTOR_FAILURES_MAX: u32 = 100;
 pub const CHALLENGE_ANSWERS_MAX: u8 = 5;
 /// Life of a login challenge, in seconds.
 pub const CHALLENGE_SECONDS: u64 = 300;
+/// Life of a challenge that a mailed code may answer, in seconds: mail takes its time, and can be asked for again.
+pub const MAILED_CHALLENGE_SECONDS: u64 = 600;
 /// Life of a factor that was not confirmed, in seconds.
 pub const PENDING_FACTOR_SECONDS: u64 = 600;
 /// How long the immediate predecessor of a refresh token is honoured, in seconds.
@@ -79,6 +81,8 @@ pub const AUDIT_ROWS_MAX: u64 = 20_000_000;
 pub const AUDIT_ROWS_REMOVED_PER_ENTRY_MAX: usize = 4;
 /// Audit rows that one page of a search looks at.
 pub const AUDIT_ROWS_SEARCHED_MAX: usize = 4_096;
+/// Accounts that one page of a search looks at.
+pub const ACCOUNTS_SEARCHED_MAX: usize = 1_024;
 /// Tries after which a mail goes to quarantine.
 pub const MAIL_ATTEMPTS_MAX: u32 = 20;
 /// Longest pause before a mail is tried again, in seconds.

@@ -2,6 +2,7 @@
 //! open them.
 
 use minicbor::{Decode, Encode};
+use sha2::{Digest as _, Sha256};
 use std::fmt;
 use subtle::ConstantTimeEq as _;
 
@@ -9,6 +10,14 @@ use subtle::ConstantTimeEq as _;
 #[derive(Clone, PartialEq, Eq, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Sealed(#[cbor(with = "minicbor::bytes")] pub Vec<u8>);
+
+impl Sealed {
+    /// SHA-256 of the box: names it in a compare-and-swap.
+    #[must_use]
+    pub fn digest(&self) -> Mac {
+        Mac(Sha256::digest(&self.0).into())
+    }
+}
 
 impl fmt::Debug for Sealed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -109,6 +109,10 @@ fn people() -> Vec<String> {
         mailed_throttle: Throttle::default(),
         mails: MailWindow::default(),
         unmet: Reasons::NONE,
+        password_changed_at: None,
+        language: None,
+        reset_token: None,
+        address_token: None,
     };
     let disabled = Account {
         status: AccountStatus::Disabled,

@@ -2,13 +2,12 @@
 //! are refused for what they are.
 
 use super::decision::{Decision, Moment};
+use super::sessions;
 use crate::command::EndSession;
 use crate::error::Fault;
 use crate::query;
 use crate::reply::Reply;
-use crate::session::Session;
-use crate::tables::schema::put;
-use crate::tables::{Table, Tables};
+use crate::tables::Tables;
 
 pub(super) fn apply(moment: Moment<'_>, command: &EndSession, tables: &mut impl Tables) -> Result<Decision, Fault> {
     let ended = Decision::new(Reply::SessionEnded {});
@@ -16,13 +15,7 @@ pub(super) fn apply(moment: Moment<'_>, command: &EndSession, tables: &mut impl 
         return Ok(ended);
     };
     let account = session.account;
-    if session.is_live(moment.now) {
-        let session = Session {
-            revoked_at: Some(moment.now),
-            ..session
-        };
-        put(tables, Table::Sessions, &session.id.0, &session)?;
-    }
+    sessions::end(moment.now, session, tables)?;
     Ok(ended.about(account))
 }
 

@@ -2,10 +2,8 @@
 
 use super::decision::{Decision, Moment};
 use super::{guess, second_factor};
-use crate::account::AccountStatus;
 use crate::command::{EnrolTotp, NewTotp};
 use crate::error::Fault;
-use crate::factor::Factor;
 use crate::query;
 use crate::reply::{Denial, Reply};
 use crate::tables::Tables;
@@ -16,14 +14,16 @@ pub(super) fn apply(moment: Moment<'_>, command: &EnrolTotp, tables: &mut impl T
     let Some(account) = query::account(tables, command.account)? else {
         return denied(Denial::AccountGone {});
     };
-    if let Some(decision) = guess::refused_unseen(&account, account.throttle.blocked_until(now), command.base_seq) {
+    let device = query::known_device(tables, account.id, moment.client.device, now)?;
+    let blocked_until = query::password_blocked_until(&account, device.as_ref(), now);
+    if let Some(decision) = guess::refused_unseen(&account, blocked_until, command.base_seq) {
         return Ok(decision);
     }
-    if account.status == AccountStatus::Disabled {
-        return denied(Denial::AccountDisabled {});
+    if let Some(denial) = account.refusal() {
+        return denied(denial);
     }
     let factors = query::factors(tables, account.id)?;
-    if factors.iter().any(Factor::is_bound) {
+    if !query::may_enrol_with_password(&account, &factors, &query::policy(tables)?) {
         return denied(Denial::AlreadyEnrolled {});
     }
     let new = NewTotp {

@@ -25,12 +25,6 @@ pub(super) fn refused_unseen(account: &Account, blocked_until: Option<Timestamp>
     Some(Decision::new(reply).about(account.id))
 }
 
-/// Charges the account for a guess, or for a login that was begun and not finished yet.
-pub(super) fn charge_account(account: Account, now: Timestamp, tables: &mut impl Tables) -> Result<(), Fault> {
-    let throttle = account.throttle.charged(now);
-    put_advanced(Account { throttle, ..account }, tables)
-}
-
 /// Stores an account whose older evidence is void from here on.
 pub(super) fn put_advanced(account: Account, tables: &mut impl Tables) -> Result<(), Fault> {
     let advanced = Account {

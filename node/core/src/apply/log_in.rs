@@ -1,12 +1,13 @@
 //! Password and code in one request; the password was right. One refusal for both, so that which was wrong is not told.
 
-use super::decision::{Decision, Moment};
-use super::guess;
-use super::second_factor::{self, CODE_USED_BEFORE, NewSession, Verdict};
-use crate::account::AccountStatus;
-use crate::command::LogIn;
+use super::answer::{self, Offer, Verdict};
+use super::decision::{Decision, Moment, Trace};
+use super::second_factor::CODE_USED_BEFORE;
+use super::standing::Standing;
+use super::{finish, guess, sessions};
+use crate::command::{Answer, LogIn, NewSession};
 use crate::error::Fault;
-use crate::factor::Factor;
+use crate::factor::{Factor, Methods};
 use crate::query;
 use crate::reply::Denial;
 use crate::tables::Tables;
@@ -14,45 +15,60 @@ use crate::tables::Tables;
 pub(super) fn apply(moment: Moment<'_>, command: &LogIn, tables: &mut impl Tables) -> Result<Decision, Fault> {
     let now = moment.now;
     let denied = |denial| Ok(Decision::denied(denial).about(command.account));
-    let Some(account) = query::account(tables, command.account)? else {
+    let Some(mut standing) = Standing::read(moment, command.account, tables)? else {
         return denied(Denial::InvalidCredentials {});
     };
-    let factors = query::factors(tables, account.id)?;
-    let answerable = query::answerable(&factors, now);
-    let blocked_until = query::blocked_until(&account, answerable, now);
-    if let Some(decision) = guess::refused_unseen(&account, blocked_until, command.base_seq) {
+    let password = standing.password_blocked_until(now);
+    let blocked_until = password.max(standing.answer_blocked_until(Methods::TOTP, now));
+    if let Some(decision) = guess::refused_unseen(&standing.account, blocked_until, command.base_seq) {
         return Ok(decision);
     }
-    if account.status == AccountStatus::Disabled {
-        return denied(Denial::AccountDisabled {});
+    standing.settle(moment, tables)?;
+    if let Some(denial) = standing.account.refusal() {
+        return denied(denial);
     }
-    let session = NewSession {
-        id: command.session,
-        seconds: command.session_seconds,
-    };
-    if session.is_taken(tables)? {
+    if sessions::is_taken(command.session, tables)? {
         return denied(Denial::SessionRevoked {});
     }
-    let Some(factor) = answerable.cloned() else {
+    // A seed that nobody confirmed counts only where the password alone may bind one.
+    let pending = query::may_enrol_with_password(&standing.account, &standing.factors, &standing.policy);
+    let usable = query::answerable(&standing.factors, now).filter(|factor| factor.is_bound() || pending);
+    if usable.is_none() {
         // Not charged: the password was right, and no code could have been.
-        let disabled = factors.iter().any(Factor::is_bound);
+        let disabled = standing.factors.iter().any(Factor::is_bound);
         return denied(if disabled {
             Denial::FactorDisabled {}
         } else {
             Denial::EnrolmentRequired {}
         });
+    }
+    let decision = Decision::denied(Denial::InvalidCredentials {}).about(command.account);
+    let offer = Offer {
+        methods: Methods::TOTP,
+        mailed: None,
+        pending,
     };
-    let decision = Decision::denied(Denial::InvalidCredentials {}).about(account.id);
-    let verdict = command
-        .code
-        .map_or(Verdict::Wrong, |code| second_factor::judge(&factor, &code));
-    match verdict {
-        Verdict::Right { step } => second_factor::accept(moment, account, factor, step, session, tables),
-        // Not charged, here and in `verify_factor`: whoever repeats a spent code guesses nothing and can win nothing,
+    let answer = Answer {
+        totp: command.code,
+        ..Answer::default()
+    };
+    match answer::judge(&standing, offer, &answer, now) {
+        Verdict::Right(proof) => {
+            let proved = Methods::PASSWORD.and(proof.method());
+            answer::accept(moment, &mut standing, proof, &answer, tables)?;
+            let session = NewSession {
+                session: command.session,
+                seconds: command.session_seconds,
+                idle_seconds: None,
+                device: None,
+            };
+            finish::login(moment, standing, &session, proved, Trace::default(), tables)
+        }
+        // Not charged, here and in `answer_challenge`: whoever repeats a spent code guesses nothing and can win nothing,
         // and an impatient client must not lock its owner out.
         Verdict::UsedBefore => Ok(decision.known_as(CODE_USED_BEFORE)),
-        Verdict::Wrong => {
-            second_factor::charge(moment, account, factor, tables)?;
+        Verdict::Wrong(_) | Verdict::NotOffered => {
+            answer::charge(moment, standing, Methods::TOTP, pending, tables)?;
             Ok(decision.known_as("invalid_code"))
         }
     }
@@ -61,7 +77,7 @@ pub(super) fn apply(moment: Moment<'_>, command: &LogIn, tables: &mut impl Table
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::Account;
+    use crate::account::{Account, AccountStatus};
     use crate::apply::testing::Bench;
     use crate::factor::FactorState;
     use crate::limits::{FACTOR_FAILURES_MAX, PENDING_FACTOR_SECONDS};

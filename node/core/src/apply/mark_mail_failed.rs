@@ -30,7 +30,7 @@ pub(super) fn apply(moment: Moment<'_>, command: &MarkMailFailed, tables: &mut i
         mail.next_attempt_at = Some(due);
         tables.remove(Table::Outbox, &key)?;
         put(tables, Table::Quarantine, &key, &mail)?;
-        expiry::schedule(due, Kind::Quarantined, expiry::mail_id(mail.key), tables)?;
+        expiry::schedule(due, Kind::Quarantined, &expiry::mail_id(mail.key), tables)?;
     } else {
         let pause = command.retry_in_seconds.min(MAIL_RETRY_SECONDS_MAX);
         mail.next_attempt_at = Some(moment.now.plus_seconds(pause));

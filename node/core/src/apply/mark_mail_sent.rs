@@ -16,7 +16,7 @@ pub(super) fn apply(moment: Moment<'_>, command: &MarkMailSent, tables: &mut imp
         tables.remove(Table::Outbox, &key)?;
         put(tables, Table::SentMail, &key, &moment.now)?;
         let due = moment.now.plus_seconds(MAIL_OUTCOME_SECONDS);
-        expiry::schedule(due, Kind::SentMail, expiry::mail_id(command.key), tables)?;
+        expiry::schedule(due, Kind::SentMail, &expiry::mail_id(command.key), tables)?;
     }
     Ok(Decision::new(Reply::MailMarkedSent {}))
 }

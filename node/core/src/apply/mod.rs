@@ -3,44 +3,72 @@
 //! It must not read a clock, draw randomness or look at anything but the entry and the tables: every replica runs it.
 //! What the verbs decide is in the files of their names.
 
+mod account_rows;
 mod add_signing_key;
+mod add_totp;
+mod administer_account;
+mod answer;
+mod answer_challenge;
+mod audited;
+mod bootstrap_admin;
+mod challenges;
+mod change_password;
+mod confirm_email;
+mod confirm_totp;
 mod decision;
+mod delete_account;
+mod devices;
 mod drop_signing_keys;
 mod end_session;
+mod end_sessions;
 mod enrol_totp;
 mod expiry;
+mod finish;
+mod forget_device;
 mod guess;
+mod idempotency;
 mod install_signing_key;
+mod issue_recovery_codes;
 mod log_in;
 mod mark_mail_failed;
 mod mark_mail_sent;
+mod networks;
 mod outbox;
 mod refresh_session;
 mod refuse_login;
 mod register_account;
 mod release_mail;
+mod remove_totp;
+mod request_email_change;
+mod request_password_reset;
 mod reseal;
+mod reset_password;
 mod second_factor;
+mod send_code;
+mod sessions;
+mod set_email_factor;
+mod set_policy;
+mod sign_in;
+mod standing;
 mod start_login;
+mod start_step_up;
+mod step_up;
 #[cfg(test)]
 mod testing;
 mod unknown_names;
 mod upgrade_password;
 mod verify_factor;
 
-use crate::audit::AuditRow;
 use crate::command::Command;
 use crate::entry::Entry;
 use crate::error::Fault;
-use crate::factor::Methods;
 use crate::limits::{DEDUP_SECONDS, ENTRY_AGE_SECONDS_MAX};
-use crate::policy::risk::Reasons;
 use crate::query;
 use crate::reply::{Denial, Reply};
 use crate::tables::schema::put;
 use crate::tables::{Table, Tables};
-use crate::time::Timestamp;
 use decision::{Decision, Moment};
+use std::cell::Cell;
 
 /// Key of the log's clock in the meta table.
 pub const CLOCK_KEY: &[u8] = b"clock";
@@ -61,30 +89,36 @@ pub fn apply(index: u64, entry: &Entry, tables: &mut impl Tables) -> Result<Repl
     let now = entry.at.max(query::log_clock(tables)?);
     // Replies are kept for longer than entries may be old: a repeat whose first reply is gone never takes effect again.
     if entry.at.plus_seconds(ENTRY_AGE_SECONDS_MAX) <= now {
-        return audited(index, entry, now, Decision::denied(Denial::TooOld {}), tables);
+        return audited::report(index, entry, now, Decision::denied(Denial::TooOld {}), tables);
     }
     put(tables, Table::Meta, CLOCK_KEY, &now)?;
-    expiry::remove_due(now, tables)?;
-    let decision = decide(
-        Moment {
-            index,
-            now,
-            client_address: &entry.client.address,
-        },
-        &entry.command,
-        tables,
-    )?;
-    if decision.is_stale() {
-        return Ok(decision.reply);
-    }
+    let mails = Cell::new(0);
+    let moment = Moment {
+        index,
+        now,
+        client: &entry.client,
+        mails: &mails,
+    };
+    let decision = match idempotency::earlier(now, entry.client.idempotency.as_ref(), tables)? {
+        Some(earlier) => earlier,
+        None => {
+            let decision = decide(moment, &entry.command, tables)?;
+            if decision.is_stale() {
+                return Ok(decision.reply);
+            }
+            idempotency::keep(now, entry, &decision.reply, tables)?;
+            decision
+        }
+    };
     put(tables, Table::Replies, &entry.request_id.0, &decision.reply)?;
     expiry::schedule(
         now.plus_seconds(DEDUP_SECONDS),
         expiry::Kind::Reply,
-        entry.request_id.0,
+        &entry.request_id.0,
         tables,
     )?;
-    audited(index, entry, now, decision, tables)
+    expiry::remove_due(moment, tables)?;
+    audited::report(index, entry, now, decision, tables)
 }
 
 fn decide(moment: Moment<'_>, command: &Command, tables: &mut impl Tables) -> Result<Decision, Fault> {
@@ -99,59 +133,32 @@ fn decide(moment: Moment<'_>, command: &Command, tables: &mut impl Tables) -> Re
         Command::EndSession(command) => end_session::apply(moment, command, tables),
         Command::InstallSigningKey(command) => install_signing_key::apply(moment, command, tables),
         Command::MarkMailSent(command) => mark_mail_sent::apply(moment, command, tables),
+        Command::SignIn(command) => sign_in::apply(moment, command, tables),
+        Command::AnswerChallenge(command) => answer_challenge::apply(moment, command, tables),
+        Command::SendCode(command) => send_code::apply(moment, command, tables),
+        Command::ChangePassword(command) => change_password::apply(moment, command, tables),
+        Command::RequestPasswordReset(command) => request_password_reset::apply(moment, command, tables),
+        Command::ResetPassword(command) => reset_password::apply(moment, command, tables),
+        Command::RequestEmailChange(command) => request_email_change::apply(moment, command, tables),
+        Command::ConfirmEmail(command) => confirm_email::apply(moment, command, tables),
+        Command::IssueRecoveryCodes(command) => issue_recovery_codes::apply(moment, command, tables),
+        Command::StepUp(command) => step_up::apply(moment, command, tables),
+        Command::StartStepUp(command) => start_step_up::apply(moment, command, tables),
+        Command::EndSessions(command) => end_sessions::apply(moment, command, tables),
+        Command::ForgetDevice(command) => forget_device::apply(moment, command, tables),
+        Command::UpgradePassword(command) => upgrade_password::apply(command, tables),
+        Command::DeleteAccount(command) => delete_account::apply(moment, command, tables),
+        Command::AddTotp(command) => add_totp::apply(moment, command, tables),
+        Command::ConfirmTotp(command) => confirm_totp::apply(moment, command, tables),
+        Command::RemoveTotp(command) => remove_totp::apply(moment, command, tables),
+        Command::SetEmailFactor(command) => set_email_factor::apply(moment, command, tables),
+        Command::SetPolicy(command) => set_policy::apply(moment, command, tables),
+        Command::BootstrapAdmin(command) => bootstrap_admin::apply(moment, command, tables),
+        Command::AdministerAccount(command) => administer_account::apply(moment, command, tables),
         Command::AddSigningKey(command) => add_signing_key::apply(moment, command, tables),
         Command::DropSigningKeys(_) => drop_signing_keys::apply(moment, tables),
         Command::Reseal(command) => reseal::apply(moment, command, tables),
         Command::MarkMailFailed(command) => mark_mail_failed::apply(moment, command, tables),
         Command::ReleaseMail(command) => release_mail::apply(command, tables),
-        Command::UpgradePassword(command) => upgrade_password::apply(command, tables),
-        Command::SignIn(_)
-        | Command::AnswerChallenge(_)
-        | Command::SendCode(_)
-        | Command::ChangePassword(_)
-        | Command::RequestPasswordReset(_)
-        | Command::ResetPassword(_)
-        | Command::RequestEmailChange(_)
-        | Command::ConfirmEmail(_)
-        | Command::DeleteAccount(_)
-        | Command::IssueRecoveryCodes(_)
-        | Command::AddTotp(_)
-        | Command::ConfirmTotp(_)
-        | Command::RemoveTotp(_)
-        | Command::SetEmailFactor(_)
-        | Command::StepUp(_)
-        | Command::StartStepUp(_)
-        | Command::EndSessions(_)
-        | Command::ForgetDevice(_)
-        | Command::SetPolicy(_)
-        | Command::BootstrapAdmin(_)
-        | Command::AdministerAccount(_) => Ok(Decision::denied(Denial::InvalidCommand {})),
     }
-}
-
-fn audited(
-    index: u64,
-    entry: &Entry,
-    at: Timestamp,
-    decision: Decision,
-    tables: &mut impl Tables,
-) -> Result<Reply, Fault> {
-    let row = AuditRow {
-        at,
-        request_id: entry.request_id,
-        verb: entry.command.verb().to_owned(),
-        outcome: decision.outcome.to_owned(),
-        account: decision.account,
-        client_address: entry.client.address.clone(),
-        actor: None,
-        session: None,
-        device: None,
-        methods: Methods::NONE,
-        reasons: Reasons::NONE,
-        shadow_reasons: Reasons::NONE,
-        facts: None,
-        chain: None,
-    };
-    put(tables, Table::Audit, &index.to_be_bytes(), &row)?;
-    Ok(decision.reply)
 }

@@ -2,7 +2,8 @@
 //! answer can be lost; anything else that comes back was copied, and ends the session (RT-1, RT-2).
 
 use super::decision::{Decision, Moment};
-use crate::account::AccountStatus;
+use super::sessions;
+use crate::account::Account;
 use crate::command::RefreshSession;
 use crate::error::Fault;
 use crate::limits::REFRESH_GRACE_SECONDS;
@@ -23,7 +24,9 @@ pub(super) fn apply(moment: Moment<'_>, command: &RefreshSession, tables: &mut i
         return Ok(revoked);
     };
     let account = session.account;
-    let may_log_in = query::account(tables, account)?.is_some_and(|row| row.status == AccountStatus::Active);
+    let may_log_in = query::account(tables, account)?
+        .as_ref()
+        .is_some_and(Account::is_active);
     if !session.is_live(now) || !may_log_in {
         return Ok(revoked.about(account));
     }
@@ -38,13 +41,10 @@ pub(super) fn apply(moment: Moment<'_>, command: &RefreshSession, tables: &mut i
             (session, Decision::new(Reply::SessionRefreshed(grant)))
         }
         Presented::Predecessor => return Ok(Decision::new(Reply::SessionRefreshed(session.grant())).about(account)),
-        Presented::Reused => (
-            Session {
-                revoked_at: Some(now),
-                ..session
-            },
-            revoked.known_as(TOKEN_REUSED),
-        ),
+        Presented::Reused => {
+            sessions::end(now, session, tables)?;
+            return Ok(revoked.known_as(TOKEN_REUSED).about(account));
+        }
     };
     put(tables, Table::Sessions, &session.id.0, &session)?;
     Ok(decision.about(account))
@@ -73,7 +73,7 @@ fn presented(session: &Session, generation: u32, now: Timestamp) -> Presented {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::Account;
+    use crate::account::AccountStatus;
     use crate::apply::testing::{Bench, id};
     use crate::command::Command;
     use crate::ids::SessionId;

@@ -1,12 +1,13 @@
 //! Charges a wrong password. A name that nobody has costs the same and is answered the same (EN-2).
 
 use super::decision::{Decision, Moment};
+use super::standing::Standing;
 use super::{guess, unknown_names};
 use crate::command::{RefuseLogin, Subject};
 use crate::error::Fault;
+use crate::factor::Methods;
 use crate::ids::{AccountId, NameMac};
 use crate::limits::UNKNOWN_NAMES_MAX;
-use crate::query;
 use crate::reply::Denial;
 use crate::tables::Tables;
 
@@ -24,16 +25,17 @@ fn charge_account(
     tables: &mut impl Tables,
 ) -> Result<Decision, Fault> {
     let denied = Decision::denied(Denial::InvalidCredentials {}).about(id);
-    let Some(account) = query::account(tables, id)? else {
+    let Some(mut standing) = Standing::read(moment, id, tables)? else {
         return Ok(denied);
     };
-    let factors = query::factors(tables, id)?;
-    let blocked_until = query::blocked_until(&account, query::answerable(&factors, moment.now), moment.now);
-    if let Some(decision) = guess::refused_unseen(&account, blocked_until, base_seq) {
+    let password = standing.password_blocked_until(moment.now);
+    let blocked_until = password.max(standing.answer_blocked_until(Methods::TOTP, moment.now));
+    if let Some(decision) = guess::refused_unseen(&standing.account, blocked_until, base_seq) {
         return Ok(decision);
     }
     // The status is not looked at: whether an account is disabled is told to who knows its password.
-    guess::charge_account(account, moment.now, tables)?;
+    standing.settle(moment, tables)?;
+    standing.charge_password(moment.now, tables)?;
     Ok(denied)
 }
 

@@ -2,21 +2,18 @@
 //! the address's owner, by mail, and not more often than the bound (TH-9).
 
 use super::decision::{Decision, Moment};
-use super::expiry::{self, Kind};
-use super::outbox;
+use super::{account_rows, outbox};
 use crate::account::{Account, AccountStatus, MailWindow, Role};
 use crate::command::RegisterAccount;
 use crate::error::Fault;
 use crate::ids::AccountId;
-use crate::limits::ADDRESS_NOTICE_SECONDS;
-use crate::outbox::MailTemplate;
+use crate::policy::Policy;
 use crate::policy::risk::Reasons;
 use crate::policy::throttle::Throttle;
 use crate::query;
 use crate::reply::{Denial, Reply};
 use crate::tables::schema::{get, put};
 use crate::tables::{Table, Tables};
-use crate::time::Timestamp;
 
 /// Key in the meta table of the greatest account number.
 const LAST_NUMBER_KEY: &[u8] = b"account_number";
@@ -26,6 +23,10 @@ pub(super) fn apply(
     command: &RegisterAccount,
     tables: &mut impl Tables,
 ) -> Result<Decision, Fault> {
+    let policy = query::policy(tables)?;
+    if policy.registration.closed {
+        return Ok(Decision::denied(Denial::RegistrationClosed {}));
+    }
     if let Some(owner) = get::<AccountId>(tables, Table::Usernames, command.username_key.as_bytes())? {
         return Ok(Decision::denied(Denial::UsernameTaken {}).about(owner));
     }
@@ -38,18 +39,23 @@ pub(super) fn apply(
         created_at: moment.now,
     };
     if let Some(owner) = get::<AccountId>(tables, Table::Emails, command.email_key.as_bytes())? {
-        tell_owner(moment, owner, tables)?;
+        account_rows::tell_owner_of_address(moment, owner, tables)?;
         return Ok(Decision::new(reply).known_as("address_taken").about(owner));
     }
-    store(moment, command, tables)?;
+    store(moment, command, &policy, tables)?;
     Ok(Decision::new(reply).about(command.account))
 }
 
-fn store(moment: Moment<'_>, command: &RegisterAccount, tables: &mut impl Tables) -> Result<(), Fault> {
+fn store(
+    moment: Moment<'_>,
+    command: &RegisterAccount,
+    policy: &Policy,
+    tables: &mut impl Tables,
+) -> Result<(), Fault> {
     let number = get::<u64>(tables, Table::Meta, LAST_NUMBER_KEY)?
         .unwrap_or_default()
         .saturating_add(1);
-    let account = Account {
+    let mut account = Account {
         id: command.account,
         number,
         username: command.username.clone(),
@@ -57,7 +63,7 @@ fn store(moment: Moment<'_>, command: &RegisterAccount, tables: &mut impl Tables
         email: command.email.clone(),
         email_key: command.email_key.clone(),
         password: command.password.clone(),
-        status: AccountStatus::Active,
+        status: first_status(policy),
         created_at: moment.now,
         updated_at: None,
         auth_seq: 1,
@@ -70,23 +76,34 @@ fn store(moment: Moment<'_>, command: &RegisterAccount, tables: &mut impl Tables
         mailed_throttle: Throttle::default(),
         mails: MailWindow::default(),
         unmet: Reasons::NONE,
+        password_changed_at: None,
+        language: moment.client.language.clone(),
+        reset_token: None,
+        address_token: None,
     };
+    if let Some(token) = &command.confirmation {
+        // A new account: the first mail of its window.
+        let counted = outbox::count(&mut account, moment.now);
+        if counted.is_ok() && query::mail_token(tables, &token.hash, moment.now)?.is_none() {
+            let address = (command.email.as_str(), command.email_key.as_str());
+            account_rows::mail_confirmation(moment, &mut account, address, token, tables)?;
+        }
+    }
     put(tables, Table::Meta, LAST_NUMBER_KEY, &number)?;
+    put(tables, Table::AccountsByNumber, &number.to_be_bytes(), &account.id)?;
     put(tables, Table::Accounts, &account.id.0, &account)?;
     put(tables, Table::Usernames, account.username_key.as_bytes(), &account.id)?;
     put(tables, Table::Emails, account.email_key.as_bytes(), &account.id)
 }
 
-fn tell_owner(moment: Moment<'_>, owner: AccountId, tables: &mut impl Tables) -> Result<(), Fault> {
-    let mark = expiry::address_notice_key(owner);
-    if get::<Timestamp>(tables, Table::Meta, &mark)?.is_some_and(|until| moment.now < until) {
-        return Ok(());
+fn first_status(policy: &Policy) -> AccountStatus {
+    if policy.registration.confirm_email {
+        AccountStatus::Unconfirmed
+    } else if policy.registration.approval {
+        AccountStatus::PendingApproval
+    } else {
+        AccountStatus::Active
     }
-    let owner = query::account(tables, owner)?.ok_or(Fault::Invariant("a mail address points to no account"))?;
-    let until = moment.now.plus_seconds(ADDRESS_NOTICE_SECONDS);
-    put(tables, Table::Meta, &mark, &until)?;
-    expiry::schedule(until, Kind::AddressNotice, owner.id.0, tables)?;
-    outbox::send(moment, &owner.email, MailTemplate::AddressAlreadyRegistered {}, tables)
 }
 
 #[cfg(test)]
@@ -95,6 +112,8 @@ mod tests {
     use crate::apply::testing::Bench;
     use crate::audit::AuditRow;
     use crate::command::Command;
+    use crate::limits::ADDRESS_NOTICE_SECONDS;
+    use crate::outbox::MailTemplate;
 
     #[test]
     fn accounts_are_numbered_from_one_and_found_by_name() {

@@ -1,21 +1,13 @@
-//! What a code does once it may be looked at. Shared by the two verbs that take one: `verify_factor` and `log_in`.
+//! Authenticator apps: what evidence about a code is worth, and factors that wait for their first code.
 
-use super::decision::{Decision, Moment};
-use super::expiry::{self, Kind};
-use super::{guess, outbox};
-use crate::account::Account;
 use crate::command::{CodeEvidence, NewTotp};
 use crate::error::Fault;
 use crate::factor::{Factor, FactorState};
-use crate::ids::{AccountId, SessionId};
-use crate::limits::{FACTOR_FAILURES_MAX, PENDING_FACTOR_SECONDS};
-use crate::outbox::MailTemplate;
+use crate::ids::AccountId;
+use crate::limits::PENDING_FACTOR_SECONDS;
 use crate::policy::throttle::Throttle;
-use crate::query;
-use crate::reply::{Reply, SessionGrant};
-use crate::session::{Proved, Session};
 use crate::tables::schema::{pair_key, put};
-use crate::tables::{Table, Tables, TablesRead};
+use crate::tables::{Table, Tables};
 use crate::time::Timestamp;
 
 /// Name in the audit of a code that was right once: somebody may have watched its owner.
@@ -35,22 +27,6 @@ pub(super) enum Verdict {
     Wrong,
 }
 
-/// The session that a right code starts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NewSession {
-    /// Its id.
-    pub(super) id: SessionId,
-    /// Its absolute life, in seconds.
-    pub(super) seconds: u64,
-}
-
-impl NewSession {
-    /// Whether there is such a session already: a fault of the proposer's randomness, which must not revive a session.
-    pub(super) fn is_taken(&self, tables: &impl TablesRead) -> Result<bool, Fault> {
-        Ok(query::session(tables, self.id)?.is_some())
-    }
-}
-
 /// Judges evidence by the factor's row alone.
 pub(super) fn judge(factor: &Factor, code: &CodeEvidence) -> Verdict {
     match code.matched_step {
@@ -63,73 +39,6 @@ pub(super) fn judge(factor: &Factor, code: &CodeEvidence) -> Verdict {
         }
         Some(_) | None => Verdict::Wrong,
     }
-}
-
-/// Burns the step, confirms a pending factor, clears the budgets of what was proven and starts the session.
-pub(super) fn accept(
-    moment: Moment<'_>,
-    account: Account,
-    factor: Factor,
-    step: u64,
-    session: NewSession,
-    tables: &mut impl Tables,
-) -> Result<Decision, Fault> {
-    let state = match factor.state {
-        FactorState::Pending { .. } => {
-            let template = MailTemplate::AuthenticatorAdded {
-                username: account.username.clone(),
-            };
-            outbox::send(moment, &account.email, template, tables)?;
-            FactorState::Confirmed { at: moment.now }
-        }
-        state @ (FactorState::Confirmed { .. } | FactorState::Disabled { .. }) => state,
-    };
-    let factor = Factor {
-        state,
-        last_step: Some(step),
-        throttle: Throttle::default(),
-        ..factor
-    };
-    put_factor(&factor, tables)?;
-    remove_pending(&query::factors(tables, account.id)?, tables)?;
-    let grant = start_session(moment, &account, session, tables)?;
-    let account_id = account.id;
-    guess::put_advanced(
-        Account {
-            throttle: Throttle::default(),
-            ..account
-        },
-        tables,
-    )?;
-    Ok(Decision::new(Reply::SessionStarted(grant)).about(account_id))
-}
-
-/// Charges a code that was not right to its factor and to the account.
-pub(super) fn charge(
-    moment: Moment<'_>,
-    account: Account,
-    factor: Factor,
-    tables: &mut impl Tables,
-) -> Result<(), Fault> {
-    let charged = Factor {
-        throttle: factor.throttle.charged(moment.now),
-        ..factor
-    };
-    if charged.throttle.failures < FACTOR_FAILURES_MAX {
-        put_factor(&charged, tables)?;
-    } else if charged.is_bound() {
-        put_factor(
-            &Factor {
-                state: FactorState::Disabled { at: moment.now },
-                ..charged
-            },
-            tables,
-        )?;
-    } else {
-        // Nothing depends on it yet: its owner just binds another.
-        tables.remove(Table::Factors, &factor_key(&charged))?;
-    }
-    guess::charge_account(account, moment.now, tables)
 }
 
 /// Binds a seed that its owner has yet to prove, in place of those that he did not. Returns when it is void.
@@ -158,11 +67,16 @@ pub(super) fn replace_pending(
 }
 
 /// Removes those of an account's factors that were not confirmed.
-fn remove_pending(factors: &[Factor], tables: &mut impl Tables) -> Result<(), Fault> {
+pub(super) fn remove_pending(factors: &[Factor], tables: &mut impl Tables) -> Result<(), Fault> {
     for factor in factors.iter().filter(|factor| !factor.is_bound()) {
-        tables.remove(Table::Factors, &factor_key(factor))?;
+        remove_factor(factor, tables)?;
     }
     Ok(())
+}
+
+/// Removes a factor.
+pub(super) fn remove_factor(factor: &Factor, tables: &mut impl Tables) -> Result<(), Fault> {
+    Ok(tables.remove(Table::Factors, &factor_key(factor))?)
 }
 
 /// Stores a factor.
@@ -172,33 +86,6 @@ pub(super) fn put_factor(factor: &Factor, tables: &mut impl Tables) -> Result<()
 
 fn factor_key(factor: &Factor) -> Vec<u8> {
     pair_key(&factor.account.0, &factor.id.0)
-}
-
-fn start_session(
-    moment: Moment<'_>,
-    account: &Account,
-    new: NewSession,
-    tables: &mut impl Tables,
-) -> Result<SessionGrant, Fault> {
-    let now = moment.now;
-    let session = Session {
-        id: new.id,
-        account: account.id,
-        generation: 1,
-        rotated_at: now,
-        auth_time: now,
-        expires_at: now.plus_seconds(new.seconds),
-        revoked_at: None,
-        client_address: moment.client_address.to_owned(),
-        proved: Proved::default(),
-        created_at: None,
-        idle_seconds: None,
-        device: None,
-        agent: None,
-    };
-    put(tables, Table::Sessions, &session.id.0, &session)?;
-    expiry::schedule(session.expires_at, Kind::Session, session.id.0, tables)?;
-    Ok(session.grant())
 }
 
 #[cfg(test)]

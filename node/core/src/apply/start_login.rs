@@ -2,9 +2,8 @@
 //! answer tells that the password was right (conflict 13 of the security page).
 
 use super::decision::{Decision, Moment};
-use super::expiry::{self, Kind};
-use super::{guess, second_factor};
-use crate::account::AccountStatus;
+use super::standing::Standing;
+use super::{challenges, guess, second_factor};
 use crate::challenge::Challenge;
 use crate::command::StartLogin;
 use crate::error::Fault;
@@ -13,58 +12,63 @@ use crate::limits::{CHALLENGE_ANSWERS_MAX, CHALLENGE_SECONDS, PENDING_FACTOR_SEC
 use crate::policy::risk::Reasons;
 use crate::query;
 use crate::reply::{Denial, Reply};
-use crate::tables::schema::put;
-use crate::tables::{Table, Tables};
+use crate::tables::Tables;
 
 pub(super) fn apply(moment: Moment<'_>, command: &StartLogin, tables: &mut impl Tables) -> Result<Decision, Fault> {
     let now = moment.now;
     let denied = |denial| Ok(Decision::denied(denial).about(command.account));
-    let Some(account) = query::account(tables, command.account)? else {
+    let Some(mut standing) = Standing::read(moment, command.account, tables)? else {
         return denied(Denial::AccountGone {});
     };
-    if let Some(decision) = guess::refused_unseen(&account, account.throttle.blocked_until(now), command.base_seq) {
+    let blocked_until = standing.password_blocked_until(now);
+    if let Some(decision) = guess::refused_unseen(&standing.account, blocked_until, command.base_seq) {
         return Ok(decision);
     }
-    if account.status == AccountStatus::Disabled {
-        return denied(Denial::AccountDisabled {});
+    standing.settle(moment, tables)?;
+    if let Some(denial) = standing.account.refusal() {
+        return denied(denial);
     }
     // An id that is in use is a fault of the proposer's randomness. It must not refill another challenge.
     if query::challenge(tables, command.challenge)?.is_some() {
         return denied(Denial::ChallengeGone {});
     }
-    let factors = query::factors(tables, account.id)?;
-    let bound = factors.iter().any(Factor::is_bound);
+    let factors = &standing.factors;
+    let enrols = query::may_enrol_with_password(&standing.account, factors, &standing.policy);
     // A seed that still waits for its first code stays: its picture may have been scanned already.
-    if let (None, Some(new), false) = (query::answerable(&factors, now), &command.enrol, bound) {
-        second_factor::replace_pending(now, account.id, &factors, new.clone(), tables)?;
+    if let (None, Some(new), true) = (query::answerable(factors, now), &command.enrol, enrols) {
+        second_factor::replace_pending(now, command.account, factors, new.clone(), tables)?;
     }
     // Who must bind a factor first has to install an app and scan a picture.
-    let seconds = if bound {
-        CHALLENGE_SECONDS
-    } else {
+    let seconds = if enrols {
         PENDING_FACTOR_SECONDS
+    } else {
+        CHALLENGE_SECONDS
+    };
+    let always = if factors.iter().any(Factor::is_bound) || enrols {
+        Methods::TOTP
+    } else {
+        Methods::NONE
     };
     let challenge = Challenge {
         id: command.challenge,
-        account: account.id,
+        account: command.account,
         created_at: now,
         expires_at: now.plus_seconds(seconds),
         answers_left: CHALLENGE_ANSWERS_MAX,
-        methods: Methods::NONE,
-        reasons: Reasons::NONE,
+        methods: standing.methods().and(always),
+        reasons: Reasons::ALWAYS,
         mailed: None,
         mails: 0,
-        device: None,
+        device: standing.device().map(|device| device.id),
         step_up: None,
-        enrols: false,
+        enrols,
     };
-    put(tables, Table::Challenges, &challenge.id.0, &challenge)?;
-    expiry::schedule(challenge.expires_at, Kind::Challenge, challenge.id.0, tables)?;
-    guess::charge_account(account, now, tables)?;
+    challenges::open(&challenge, tables)?;
+    standing.charge_password(now, tables)?;
     let reply = Reply::ChallengeStarted {
         challenge: challenge.id,
         expires_at: challenge.expires_at,
-        bound,
+        bound: !enrols,
     };
     Ok(Decision::new(reply).about(challenge.account))
 }
@@ -72,11 +76,13 @@ pub(super) fn apply(moment: Moment<'_>, command: &StartLogin, tables: &mut impl 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::account::Account;
+    use crate::account::{Account, AccountStatus};
     use crate::apply::testing::{Bench, id};
     use crate::command::{Command, NewTotp};
     use crate::ids::{AccountId, ChallengeId, FactorId};
     use crate::secret::Sealed;
+    use crate::tables::Table;
+    use crate::tables::schema::put;
 
     fn start(bench: &mut Bench, account: AccountId, base_seq: u64, challenge: u64) -> Reply {
         let challenge = ChallengeId(id(challenge));

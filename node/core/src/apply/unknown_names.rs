@@ -38,7 +38,7 @@ pub(super) fn charge(now: Timestamp, name: NameMac, names_max: u64, tables: &mut
     make_room(names_max, tables)?;
     put(tables, Table::UnknownNames, &name.0, &charged)?;
     put(tables, Table::UnknownNamesByAge, &age_key(charged, name), &name)?;
-    expiry::schedule(due(charged), Kind::UnknownName, name.0, tables)?;
+    expiry::schedule(due(charged), Kind::UnknownName, &name.0, tables)?;
     set_count(count(tables)?.saturating_add(1), tables)
 }
 
@@ -70,7 +70,7 @@ fn forget(name: NameMac, tables: &mut impl Tables) -> Result<(), Fault> {
     };
     tables.remove(Table::UnknownNames, &name.0)?;
     tables.remove(Table::UnknownNamesByAge, &age_key(throttle, name))?;
-    expiry::cancel(due(throttle), Kind::UnknownName, name.0, tables)?;
+    expiry::cancel(due(throttle), Kind::UnknownName, &name.0, tables)?;
     set_count(count(tables)?.saturating_sub(1), tables)
 }
 
@@ -140,10 +140,10 @@ mod tests {
         let end = Timestamp::from_seconds(5 + UNKNOWN_NAME_SECONDS);
         charge(Timestamp::from_seconds(1), name(1), 10, &mut tables).unwrap();
         charge(Timestamp::from_seconds(5), name(1), 10, &mut tables).unwrap();
-        expiry::remove_due(Timestamp(end.0 - 1), &mut tables).unwrap();
+        forget_if_due(Timestamp(end.0 - 1), name(1), &mut tables).unwrap();
         assert_eq!(throttle(Timestamp(end.0 - 1), name(1), &tables).unwrap().failures, 2);
         assert_eq!(throttle(end, name(1), &tables).unwrap(), Throttle::default());
-        expiry::remove_due(end, &mut tables).unwrap();
+        forget_if_due(end, name(1), &mut tables).unwrap();
         assert_eq!(count(&tables).unwrap(), 0);
         assert_eq!(tables.rows().count(), 1, "only the count is left");
     }

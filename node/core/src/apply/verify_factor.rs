@@ -1,96 +1,45 @@
-//! Answers a challenge: budgets, single use and the session, in one entry.
+//! Answers a challenge with the code of an authenticator app: the form of `answer_challenge` that came first.
 
+use super::answer_challenge::{self, Answered};
 use super::decision::{Decision, Moment};
-use super::guess;
-use super::second_factor::{self, CODE_USED_BEFORE, NewSession, Verdict};
-use crate::account::AccountStatus;
-use crate::challenge::Challenge;
-use crate::command::VerifyFactor;
+use crate::command::{Answer, NewSession, VerifyFactor};
 use crate::error::Fault;
-use crate::factor::Factor;
-use crate::query;
-use crate::reply::Denial;
-use crate::tables::schema::put;
-use crate::tables::{Table, Tables};
+use crate::tables::Tables;
 
 pub(super) fn apply(moment: Moment<'_>, command: &VerifyFactor, tables: &mut impl Tables) -> Result<Decision, Fault> {
-    let now = moment.now;
-    let Some(challenge) = query::challenge(tables, command.challenge)?.filter(|row| now < row.expires_at) else {
-        return Ok(Decision::denied(Denial::ChallengeGone {}));
+    let answer = Answer {
+        totp: Some(command.code),
+        ..Answer::default()
     };
-    let denied = |denial| Ok(Decision::denied(denial).about(challenge.account));
-    let Some(account) = query::account(tables, challenge.account)? else {
-        return denied(Denial::ChallengeGone {});
-    };
-    if account.status == AccountStatus::Disabled {
-        return denied(Denial::AccountDisabled {});
-    }
-    let factors = query::factors(tables, account.id)?;
-    let answerable = query::answerable(&factors, now);
-    // The factor's budget only: this login was charged to the account when it began, and its right code must get in.
-    let blocked_until = answerable.and_then(|factor| factor.throttle.blocked_until(now));
-    if let Some(decision) = guess::refused_unseen(&account, blocked_until, command.base_seq) {
-        return Ok(decision);
-    }
     let session = NewSession {
-        id: command.session,
+        session: command.session,
         seconds: command.session_seconds,
+        idle_seconds: None,
+        device: None,
     };
-    if session.is_taken(tables)? {
-        return denied(Denial::ChallengeGone {});
-    }
-    // Whatever was compared, it was not this account's factor: that is no guess, and is answered whatever it gave.
-    let Some(factor) = answerable.filter(|factor| factor.id == command.code.factor).cloned() else {
-        let disabled = answerable.is_none() && factors.iter().any(Factor::is_bound);
-        return denied(if disabled {
-            Denial::FactorDisabled {}
-        } else {
-            Denial::InvalidCode {}
-        });
+    let answered = Answered {
+        challenge: command.challenge,
+        base_seq: command.base_seq,
+        answer: &answer,
+        session: &session,
     };
-    let decision = Decision::denied(Denial::InvalidCode {}).about(account.id);
-    match second_factor::judge(&factor, &command.code) {
-        Verdict::Right { step } => {
-            tables.remove(Table::Challenges, &challenge.id.0)?;
-            second_factor::accept(moment, account, factor, step, session, tables)
-        }
-        Verdict::UsedBefore => {
-            take_answer(challenge, tables)?;
-            Ok(decision.known_as(CODE_USED_BEFORE))
-        }
-        Verdict::Wrong => {
-            take_answer(challenge, tables)?;
-            second_factor::charge(moment, account, factor, tables)?;
-            Ok(decision)
-        }
-    }
-}
-
-fn take_answer(challenge: Challenge, tables: &mut impl Tables) -> Result<(), Fault> {
-    match challenge.answers_left.saturating_sub(1) {
-        0 => Ok(tables.remove(Table::Challenges, &challenge.id.0)?),
-        answers_left => put(
-            tables,
-            Table::Challenges,
-            &challenge.id.0,
-            &Challenge {
-                answers_left,
-                ..challenge
-            },
-        ),
-    }
+    answer_challenge::run(moment, &answered, tables)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::account::Account;
+    use crate::account::{Account, AccountStatus};
+    use crate::apply::second_factor;
     use crate::apply::testing::{Bench, id};
-    use crate::factor::FactorState;
+    use crate::challenge::Challenge;
+    use crate::factor::{Factor, FactorState};
     use crate::ids::{ChallengeId, FactorId};
     use crate::limits::{CHALLENGE_ANSWERS_MAX, CHALLENGE_SECONDS, FACTOR_FAILURES_MAX, PENDING_FACTOR_SECONDS};
-    use crate::outbox::MailTemplate;
-    use crate::reply::Reply;
+    use crate::outbox::{MAILS_PER_ENTRY_MAX, MailTemplate};
+    use crate::query;
+    use crate::reply::{Denial, Reply};
+    use crate::tables::Table;
+    use crate::tables::schema::put;
 
     const INVALID: Reply = Reply::Denied(Denial::InvalidCode {});
     const GONE: Reply = Reply::Denied(Denial::ChallengeGone {});
@@ -236,7 +185,10 @@ mod tests {
             mail.template,
             MailTemplate::AuthenticatorAdded { username: "ana".into() }
         );
-        assert_eq!((mail.key, mail.to.as_str()), (bench.index, "ana@example.org"));
+        assert_eq!(
+            (mail.key, mail.to.as_str()),
+            (bench.index * MAILS_PER_ENTRY_MAX, "ana@example.org")
+        );
     }
 
     #[test]

@@ -1,8 +1,14 @@
 //! Questions that only read. A node asks them after a read barrier.
 
+mod audit;
+mod budget;
+mod lists;
 mod mail;
 pub(crate) mod sealed;
 
+pub use audit::*;
+pub use budget::*;
+pub use lists::*;
 pub use mail::{mail_state, outbox, quarantine};
 pub use sealed::{reseal_progress, sealed_rows};
 
@@ -12,16 +18,13 @@ use crate::error::Fault;
 use crate::factor::Factor;
 use crate::ids::{AccountId, ChallengeId, NameMac, RequestId, SessionId};
 use crate::keys::SigningKey;
-use crate::limits::SIGNING_KEYS_MAX;
+use crate::limits::{FACTORS_PER_ACCOUNT_MAX, SIGNING_KEYS_MAX};
 use crate::policy::throttle::Throttle;
 use crate::reply::Reply;
 use crate::session::Session;
 use crate::tables::schema::{decode_row, get, prefix_end};
 use crate::tables::{Table, TablesRead};
 use crate::time::Timestamp;
-
-/// Factors of one account that are looked at.
-const FACTORS_PER_ACCOUNT_MAX: usize = 32;
 
 /// An account by its id.
 ///

@@ -1,0 +1,140 @@
+//! What administrators do to accounts. Each act is audited with its actor; the last administrator stays one.
+
+use super::decision::{Decision, Moment};
+use super::sessions::{self, Acting};
+use super::{account_rows, devices, guess, outbox, second_factor};
+use crate::account::{Account, AccountStatus, Role};
+use crate::command::{AdminAction, AdministerAccount};
+use crate::error::Fault;
+use crate::factor::Factor;
+use crate::outbox::Notice;
+use crate::policy::throttle::Throttle;
+use crate::query;
+use crate::reply::Denial;
+use crate::tables::schema::put;
+use crate::tables::{Table, Tables};
+
+pub(super) fn apply(
+    moment: Moment<'_>,
+    command: &AdministerAccount,
+    tables: &mut impl Tables,
+) -> Result<Decision, Fault> {
+    let Acting {
+        session,
+        account: actor,
+    } = match sessions::acting_admin(moment, command.session, tables)? {
+        Ok(acting) => acting,
+        Err(denial) => return Ok(Decision::denied(denial).by(command.session)),
+    };
+    let by_actor = |decision: Decision| {
+        let mut decision = decision.about(command.account).by(session.id);
+        decision.trace.actor = Some(actor.id);
+        decision
+    };
+    let Some(account) = query::account(tables, command.account)? else {
+        return Ok(by_actor(Decision::denied(Denial::NotFound {})));
+    };
+    Ok(by_actor(act(moment, &command.action, account, tables)?))
+}
+
+fn act(
+    moment: Moment<'_>,
+    action: &AdminAction,
+    mut account: Account,
+    tables: &mut impl Tables,
+) -> Result<Decision, Fault> {
+    let outcome = match action {
+        AdminAction::Activate {} => {
+            if account.status != AccountStatus::Active {
+                outbox::notify(moment, &account, Notice::AccountActivated {}, tables)?;
+            }
+            account.status = AccountStatus::Active;
+            "account_activated"
+        }
+        AdminAction::Disable {} => {
+            if account.role == Role::Admin && query::admins(tables)? <= 1 {
+                return Ok(Decision::denied(Denial::LastAdmin {}));
+            }
+            account.status = AccountStatus::Disabled;
+            sessions::end_all(moment.now, account.id, None, tables)?;
+            "account_disabled_by_admin"
+        }
+        AdminAction::Unlock {} => {
+            unlock(&mut account, tables)?;
+            "account_unlocked"
+        }
+        AdminAction::SetRole { role } => {
+            if let Some(denial) = count_role(&account, *role, tables)? {
+                return Ok(Decision::denied(denial));
+            }
+            account.role = *role;
+            sessions::end_all(moment.now, account.id, None, tables)?;
+            "role_set"
+        }
+        AdminAction::EndSessions {} => {
+            sessions::end_all(moment.now, account.id, None, tables)?;
+            "sessions_ended"
+        }
+        AdminAction::ResetFactors {} => {
+            reset_factors(moment, &mut account, tables)?;
+            "factors_reset"
+        }
+        AdminAction::SendPasswordReset { token } => {
+            if query::mail_token(tables, &token.hash, moment.now)?.is_some() {
+                return Ok(Decision::denied(Denial::InvalidCommand {}));
+            }
+            if let Err(until) = outbox::count(&mut account, moment.now) {
+                return Ok(Decision::denied(Denial::TooManyMails { until }));
+            }
+            account_rows::mail_reset(moment, &mut account, token, tables)?;
+            "password_reset_sent"
+        }
+    };
+    account.updated_at = Some(moment.now);
+    guess::put_advanced(account, tables)?;
+    Ok(Decision::done(outcome))
+}
+
+/// Counts administrators when an account's role becomes `role`; refuses to lose the last one.
+pub(super) fn count_role(account: &Account, role: Role, tables: &mut impl Tables) -> Result<Option<Denial>, Fault> {
+    let admins = query::admins(tables)?;
+    let admins = match (account.role, role) {
+        (Role::Admin, Role::User) if admins <= 1 => return Ok(Some(Denial::LastAdmin {})),
+        (Role::Admin, Role::User) => admins.saturating_sub(1),
+        (Role::User, Role::Admin) => admins.saturating_add(1),
+        (Role::User, Role::User) | (Role::Admin, Role::Admin) => return Ok(None),
+    };
+    put(tables, Table::Meta, query::ADMINS_KEY, &admins)?;
+    Ok(None)
+}
+
+fn unlock(account: &mut Account, tables: &mut impl Tables) -> Result<(), Fault> {
+    account.throttle = Throttle::default();
+    account.mailed_throttle = Throttle::default();
+    for factor in query::factors(tables, account.id)? {
+        let factor = Factor {
+            throttle: Throttle::default(),
+            ..factor
+        };
+        second_factor::put_factor(&factor, tables)?;
+    }
+    if let Some(mut codes) = query::recovery_codes(tables, account.id)? {
+        codes.throttle = Throttle::default();
+        put(tables, Table::RecoveryCodes, &account.id.0, &codes)?;
+    }
+    Ok(())
+}
+
+fn reset_factors(moment: Moment<'_>, account: &mut Account, tables: &mut impl Tables) -> Result<(), Fault> {
+    unlock(account, tables)?;
+    for factor in query::factors(tables, account.id)? {
+        second_factor::remove_factor(&factor, tables)?;
+    }
+    for device in query::devices(tables, account.id)? {
+        devices::forget(&device, tables)?;
+    }
+    tables.remove(Table::RecoveryCodes, &account.id.0)?;
+    account.email_factor_since = None;
+    sessions::end_all(moment.now, account.id, None, tables)?;
+    outbox::notify(moment, account, Notice::FactorsReset {}, tables)
+}

@@ -1,0 +1,139 @@
+//! An account as a guess at it meets it: its rows, and the lane that the client is in. Strangers share the account's budget;
+//! a device that the account knows has its own, so that strangers cannot lock an owner out (TH-5).
+
+use super::decision::Moment;
+use super::{devices, guess};
+use crate::account::Account;
+use crate::device::Device;
+use crate::error::Fault;
+use crate::factor::{Factor, Methods, RecoveryCodes};
+use crate::ids::AccountId;
+use crate::limits::FACTOR_FAILURES_MAX;
+use crate::policy::Policy;
+use crate::policy::throttle::Throttle;
+use crate::query::{self, DeviceStanding};
+use crate::tables::{Tables, TablesRead};
+use crate::time::Timestamp;
+
+/// See the module.
+pub(super) struct Standing {
+    pub(super) account: Account,
+    pub(super) factors: Vec<Factor>,
+    pub(super) recovery: Option<RecoveryCodes>,
+    pub(super) policy: Policy,
+    lane: DeviceStanding,
+}
+
+impl Standing {
+    /// Reads it; none when there is no such account.
+    pub(super) fn read(moment: Moment<'_>, id: AccountId, tables: &impl TablesRead) -> Result<Option<Self>, Fault> {
+        let Some(account) = query::account(tables, id)? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            factors: query::factors(tables, id)?,
+            recovery: query::recovery_codes(tables, id)?,
+            policy: query::policy(tables)?,
+            lane: query::device_standing(tables, id, moment.client.device, moment.now)?,
+            account,
+        }))
+    }
+
+    /// The device, if the account knows it.
+    pub(super) fn device(&self) -> Option<&Device> {
+        match &self.lane {
+            DeviceStanding::Known(device) => Some(device),
+            DeviceStanding::Unknown | DeviceStanding::Copied(_) => None,
+        }
+    }
+
+    /// What it can be answered with.
+    pub(super) fn methods(&self) -> Methods {
+        query::methods(&self.account, &self.factors, self.recovery.as_ref(), &self.policy)
+    }
+
+    /// Until when passwords are refused unseen.
+    pub(super) fn password_blocked_until(&self, now: Timestamp) -> Option<Timestamp> {
+        query::password_blocked_until(&self.account, self.device(), now)
+    }
+
+    /// Until when second factors of these kinds are refused unseen.
+    pub(super) fn answer_blocked_until(&self, kinds: Methods, now: Timestamp) -> Option<Timestamp> {
+        query::answer_blocked_until(
+            &self.account,
+            &self.factors,
+            self.recovery.as_ref(),
+            self.device(),
+            kinds,
+            now,
+        )
+    }
+
+    /// Acts on a device token that was copied: the device is forgotten, its sessions end, its owner is told. To be called
+    /// once it is certain that the entry takes effect.
+    pub(super) fn settle(&mut self, moment: Moment<'_>, tables: &mut impl Tables) -> Result<(), Fault> {
+        if let DeviceStanding::Copied(device) = &self.lane {
+            devices::forget_copied(moment, &self.account, device, tables)?;
+            self.lane = DeviceStanding::Unknown;
+        }
+        Ok(())
+    }
+
+    /// Charges a wrong password, or a login that was begun and not finished yet, to the lane.
+    pub(super) fn charge_password(mut self, now: Timestamp, tables: &mut impl Tables) -> Result<(), Fault> {
+        match &mut self.lane {
+            DeviceStanding::Known(device) => {
+                device.throttle = device.throttle.charged(now);
+                keep_or_forget(device, tables)?;
+            }
+            DeviceStanding::Unknown | DeviceStanding::Copied(_) => {
+                self.account.throttle = self.account.throttle.charged(now);
+            }
+        }
+        guess::put_advanced(self.account, tables)
+    }
+
+    /// Charges a wrong second factor to the account, and to the lane when it is a device's. The factors are charged by
+    /// whoever compared with them. The account never has fewer failures than its factors: else a wrong password would be
+    /// refused unseen where a right one is not.
+    pub(super) fn charge_answer(&mut self, now: Timestamp, tables: &mut impl Tables) -> Result<(), Fault> {
+        self.account.throttle = self.account.throttle.charged(now);
+        if let DeviceStanding::Known(device) = &mut self.lane {
+            device.throttle = device.throttle.charged(now);
+            device.answers = device.answers.charged(now);
+            keep_or_forget(device, tables)?;
+        }
+        Ok(())
+    }
+
+    /// Clears the lane's budget after a success; what factors still have stays with the account.
+    pub(super) fn clear(&mut self) {
+        match &mut self.lane {
+            DeviceStanding::Known(device) => {
+                device.throttle = Throttle::default();
+                device.answers = Throttle::default();
+            }
+            DeviceStanding::Unknown | DeviceStanding::Copied(_) => {
+                self.account.throttle = self.worst_left();
+            }
+        }
+    }
+
+    fn worst_left(&self) -> Throttle {
+        let factors = self.factors.iter().map(|factor| factor.throttle);
+        let others = self.recovery.as_ref().map(|codes| codes.throttle);
+        factors
+            .chain(others)
+            .chain([self.account.mailed_throttle])
+            .max_by_key(|throttle| (throttle.failures, throttle.last_failure_at))
+            .unwrap_or_default()
+    }
+}
+
+fn keep_or_forget(device: &Device, tables: &mut impl Tables) -> Result<(), Fault> {
+    if device.answers.failures.max(device.throttle.failures) >= FACTOR_FAILURES_MAX {
+        devices::forget(device, tables)
+    } else {
+        devices::store(device, tables)
+    }
+}
