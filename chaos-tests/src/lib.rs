@@ -1,5 +1,6 @@
 //! What the tests of whole clusters share: a client, accounts with a second factor, traffic with figures, and the rules
-//! of the project's own shape. Starts nothing by itself and knows nothing of the inside of what it tests.
+//! of the project's own shape; a disk that loses power, a member of the store in a process of its own, and the proofs
+//! that use them. Starts nothing by itself and knows nothing of the inside of what it tests.
 
 pub mod api;
 pub mod architecture;
@@ -7,7 +8,11 @@ pub mod bench;
 pub mod browser;
 pub mod canary;
 pub mod clock;
+pub mod entropy;
+pub mod faultfs;
 pub mod limits;
 pub mod load;
+pub mod member;
 pub mod pool;
+pub mod proofs;
 pub mod shell;

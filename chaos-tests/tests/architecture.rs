@@ -135,6 +135,16 @@ fn the_door_rule_bites() {
 }
 
 #[test]
+fn the_danger_rule_bites() {
+    let call = "raft_store::dangerously_allow_flush_without_fsync();";
+    bites(
+        sources::dangers,
+        ("chaos-tests/src/member/body.rs", call),
+        ("node/src/main.rs", call),
+    );
+}
+
+#[test]
 fn the_randomness_rule_bites() {
     let rand = using("rand");
     bites(

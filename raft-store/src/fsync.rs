@@ -5,6 +5,7 @@
 //! without it an acknowledged entry can be lost with the power, and with it a vote.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter_all_threads};
 
@@ -25,8 +26,27 @@ pub fn install_real_fsync() -> Result<(), FsyncFilterError> {
     check_real_fsync()
 }
 
+/// Whether this process asked to run without the filter.
+static WITHOUT_FSYNC: AtomicBool = AtomicBool::new(false);
+
+/// Lets a store of this process open although a flush of sled is no fsync: it will lose acknowledged writes and votes
+/// when the power goes. Here for one purpose: tests show with it that they would notice. The architecture test refuses
+/// every caller outside of `chaos-tests`.
+pub fn dangerously_allow_flush_without_fsync() {
+    tracing::error!("flushes of this process are no fsyncs: acknowledged writes will be lost");
+    WITHOUT_FSYNC.store(true, Relaxed);
+}
+
+/// What opening a store demands.
+pub(crate) fn require_real_fsync() -> Result<(), FsyncFilterError> {
+    if WITHOUT_FSYNC.load(Relaxed) {
+        return Ok(());
+    }
+    check_real_fsync()
+}
+
 /// Calls `sync_file_range` and demands that the kernel does not know it.
-pub(crate) fn check_real_fsync() -> Result<(), FsyncFilterError> {
+fn check_real_fsync() -> Result<(), FsyncFilterError> {
     // SAFETY: the call takes four integers and no pointer; -1 is never an open file.
     #[expect(unsafe_code, reason = "the one system call whose absence has to be shown")]
     let answer = unsafe { libc::syscall(libc::SYS_sync_file_range, -1, 0_i64, 0_i64, 0_u32) };

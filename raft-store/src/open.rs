@@ -34,7 +34,7 @@ use crate::{
 
 pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Result<Store, OpenError> {
     config.check()?;
-    fsync::check_real_fsync()?;
+    fsync::require_real_fsync()?;
     let folder = &config.data_dir;
     let disk = Disk::Real;
     disk.create_folder(folder)

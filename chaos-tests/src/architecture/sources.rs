@@ -16,9 +16,10 @@ pub struct Source {
 pub type Rule = fn(&Source) -> Option<String>;
 
 /// Every rule about one file.
-pub const RULES: [Rule; 8] = [
+pub const RULES: [Rule; 9] = [
     clock_of_node,
     core_is_pure,
+    dangers,
     doors,
     ignored_tests,
     length,
@@ -119,6 +120,18 @@ pub fn doors(source: &Source) -> Option<String> {
         Some((line, found?))
     })?;
     Some(format!("line {line} names {what}: only {door} may"))
+}
+
+/// What makes the store lose data is for tests that show that they would notice.
+pub fn dangers(source: &Source) -> Option<String> {
+    let allowed = ["chaos-tests/", "raft-store/src/fsync.rs", "raft-store/src/lib.rs"];
+    if allowed.iter().any(|place| source.path.starts_with(place)) {
+        return None;
+    }
+    let (line, _) = code(&source.text).find(|(_, text)| text.contains("dangerously_"))?;
+    Some(format!(
+        "line {line} does something dangerous: only the proofs in chaos-tests may"
+    ))
 }
 
 /// Randomness is an argument: only entropy.rs of a package draws it. Tests may draw cases.

@@ -59,6 +59,7 @@ impl RaftSnapshotBuilder<Types> for Checkpointer {
 fn write(state: &StateStore, frozen: &Frozen) -> io::Result<()> {
     let started = Instant::now();
     let seen = frozen.mark.seen();
+    tracing::debug!(seen, "checkpoint begins");
     state.registry().drain_below(seen, CHECKPOINT_WAIT_MAX);
     let changes: redo::Changes = frozen
         .level

@@ -117,7 +117,7 @@ fn is_circumstance(error: &io::Error) -> bool {
 pub fn verify(folder: &Path, now: SystemTime) -> Result<Report, OpenError> {
     let started = Instant::now();
     let disk = Disk::Real;
-    fsync::check_real_fsync()?;
+    fsync::require_real_fsync()?;
     if !folder.is_dir() {
         let missing = io::Error::from(io::ErrorKind::NotFound);
         return Err(OpenError::io("there is no folder", folder)(missing));

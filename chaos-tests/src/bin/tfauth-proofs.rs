@@ -1,0 +1,167 @@
+//! The program of the long proofs, and of the processes that they start. `infra/dev` is the door to it.
+
+use chaos_tests::entropy::fresh_seed;
+use chaos_tests::faultfs;
+use chaos_tests::member::{self, Task};
+use chaos_tests::proofs::kill_loop::kill_loop;
+use chaos_tests::proofs::power_loss::{Scene, power_loss};
+use chaos_tests::proofs::{Run, Verdict};
+use clap::{Args, Parser, Subcommand};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Proofs about disks: kills and power losses lose nothing that was acknowledged.
+#[derive(Parser)]
+#[command(
+    name = "tfauth-proofs",
+    version,
+    after_help = "Example: infra/dev power-loss --rounds 200\nExit codes: 0 nothing lost, 1 something lost or a fault, 2 it cannot be run here."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Kills a member of the store with SIGKILL again and again, while it opens, writes and saves its tables
+    #[command(after_help = "Example: infra/dev kill-loop --rounds 1000 --json")]
+    KillLoop {
+        #[command(flatten)]
+        common: Common,
+        /// A folder on the disk to run on, instead of the temporary folder
+        #[arg(long, value_name = "FOLDER")]
+        ground: Option<PathBuf>,
+    },
+    /// Takes the power from the disk of a member, or of three, again and again
+    #[command(after_help = "Example: infra/dev power-loss --rounds 200 --members 3 --seed 7")]
+    PowerLoss {
+        #[command(flatten)]
+        common: Common,
+        /// One member alone, or three
+        #[arg(long, default_value = "1", value_parser = ["1", "3"])]
+        members: String,
+        /// Let flushes be less than an fsync, to see that the loss is found: ends with 0 when it is, with 1 when not
+        #[arg(long)]
+        dangerously_without_real_fsync: bool,
+    },
+    /// Serves a disk that can lose power, obeying lines on its input: off, on SEED, latency, fail-sync, capacity, read-only
+    #[command(after_help = "Example: tfauth-proofs faultfs /mnt/disk")]
+    Faultfs {
+        /// Where to mount it
+        folder: PathBuf,
+    },
+    /// One member, as the proofs start it
+    #[command(hide = true, after_help = "Example: infra/dev kill-loop")]
+    Member {
+        #[arg(long)]
+        id: u64,
+        #[arg(long, value_delimiter = ',')]
+        addresses: Vec<SocketAddr>,
+        #[arg(long)]
+        papers: PathBuf,
+        #[arg(long)]
+        data: PathBuf,
+        #[arg(long)]
+        dangerously_without_real_fsync: bool,
+    },
+}
+
+#[derive(Args)]
+struct Common {
+    /// Rounds of life and death [default: 1000 kills, 200 power losses]
+    #[arg(long, value_name = "N")]
+    rounds: Option<u64>,
+    /// Repeats the choices of another run
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// The result as JSON on standard output
+    #[arg(long)]
+    json: bool,
+}
+
+impl Common {
+    fn run(&self, rounds: u64) -> Result<Run, String> {
+        Ok(Run {
+            program: std::env::current_exe().map_err(|e| format!("cannot tell where this program lies: {e}"))?,
+            rounds: self.rounds.unwrap_or(rounds),
+            seed: self.seed.unwrap_or_else(fresh_seed),
+            progress: true,
+        })
+    }
+}
+
+fn main() -> ExitCode {
+    let ended = match Arguments::parse().verb {
+        Verb::KillLoop { common, ground } => common.run(1000).and_then(|run| {
+            let verdict = kill_loop(&run, ground.as_deref())?;
+            Ok(tell(&verdict, &common, "kill-loop"))
+        }),
+        Verb::PowerLoss {
+            common,
+            members,
+            dangerously_without_real_fsync,
+        } => lose_power(&common, &members, dangerously_without_real_fsync),
+        Verb::Faultfs { folder } => faultfs::program::run(&folder).map(|()| ExitCode::SUCCESS),
+        Verb::Member {
+            id,
+            addresses,
+            papers,
+            data,
+            dangerously_without_real_fsync,
+        } => {
+            let task = Task {
+                id,
+                addresses,
+                papers,
+                data,
+                real_fsync: !dangerously_without_real_fsync,
+            };
+            member::run(&task).map(|()| ExitCode::SUCCESS)
+        }
+    };
+    ended.unwrap_or_else(|why| {
+        eprintln!("tfauth-proofs: {why}");
+        ExitCode::FAILURE
+    })
+}
+
+fn lose_power(common: &Common, members: &str, without_fsync: bool) -> Result<ExitCode, String> {
+    if let Some(why) = faultfs::missing() {
+        eprintln!("tfauth-proofs: SKIPPED: no disk of ours can be mounted: {why}");
+        return Ok(ExitCode::from(2));
+    }
+    let scene = if members == "3" { Scene::Cluster } else { Scene::Single };
+    let verdict = power_loss(&common.run(200)?, scene, !without_fsync)?;
+    let told = tell(&verdict, common, &format!("power-loss --members {members}"));
+    if without_fsync {
+        let found = if verdict.holds() { "NOT noticed" } else { "noticed" };
+        println!("flushes without fsync: {found}");
+        return Ok(if verdict.holds() {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        });
+    }
+    Ok(told)
+}
+
+fn tell(verdict: &Verdict, common: &Common, command: &str) -> ExitCode {
+    for lost in &verdict.lost {
+        eprintln!("LOST: {lost}");
+    }
+    if common.json {
+        println!("{}", serde_json::to_string(verdict).unwrap_or_default());
+    } else {
+        println!("{} rounds in {} s: {verdict}", verdict.rounds, verdict.seconds);
+    }
+    if verdict.holds() {
+        return ExitCode::SUCCESS;
+    }
+    eprintln!(
+        "repeat with: infra/dev {command} --seed {} --rounds {}",
+        verdict.seed, verdict.rounds
+    );
+    ExitCode::FAILURE
+}

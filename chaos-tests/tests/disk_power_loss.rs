@@ -1,0 +1,62 @@
+//! The store on a disk that loses its power. The long form is `infra/dev power-loss`.
+#![cfg(test)]
+
+use chaos_tests::entropy::fresh_seed;
+use chaos_tests::faultfs::missing;
+use chaos_tests::proofs::power_loss::{Scene, power_loss};
+use chaos_tests::proofs::{Run, Verdict};
+use std::path::PathBuf;
+
+/// Runs it, or says that it cannot be run here.
+fn run(rounds: u64, scene: Scene, real_fsync: bool) -> Option<Verdict> {
+    if let Some(why) = missing() {
+        println!("SKIPPED: {why}");
+        eprintln!("SKIPPED: disks that lose power cannot be mounted here: {why}");
+        return None;
+    }
+    let run = Run {
+        program: PathBuf::from(env!("CARGO_BIN_EXE_tfauth-proofs")),
+        rounds,
+        seed: fresh_seed(),
+        progress: false,
+    };
+    let verdict = power_loss(&run, scene, real_fsync).unwrap();
+    println!("seed {}: {verdict}", verdict.seed);
+    Some(verdict)
+}
+
+#[test]
+fn a_member_that_loses_its_power_keeps_what_it_acknowledged() {
+    let Some(verdict) = run(8, Scene::Single, true) else {
+        return;
+    };
+    assert_eq!(verdict.lost, Vec::<String>::new(), "repeat with seed {}", verdict.seed);
+    assert!(
+        verdict.acknowledged > 50,
+        "too little happened to prove anything: {verdict}"
+    );
+}
+
+#[test]
+fn a_cluster_that_loses_its_power_keeps_what_it_acknowledged() {
+    let Some(verdict) = run(3, Scene::Cluster, true) else {
+        return;
+    };
+    assert_eq!(verdict.lost, Vec::<String>::new(), "repeat with seed {}", verdict.seed);
+    assert!(
+        verdict.acknowledged > 50,
+        "too little happened to prove anything: {verdict}"
+    );
+}
+
+/// The proof can fail: with flushes that are no fsyncs, which is what sled does without the system call filter, it does.
+#[test]
+fn without_real_fsync_the_same_rounds_find_a_loss() {
+    let Some(verdict) = run(60, Scene::Single, false) else {
+        return;
+    };
+    assert!(
+        !verdict.holds(),
+        "60 rounds without a single fsync found nothing: {verdict}"
+    );
+}
