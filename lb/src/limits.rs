@@ -87,7 +87,7 @@ pub const RAMP_PERMILLE_MIN: u64 = 100;
 /// Time in which the memory of slow answers halves.
 pub const SLOWNESS_HALF_LIFE_MS: u64 = 5_000;
 /// Slowest that a node can count, in thousandths of the average.
-pub const SLOWNESS_PERMILLE_MAX: u32 = 16_000;
+pub const SLOWNESS_PERMILLE_MAX: u32 = 8_000;
 /// Times that a slow node's load counts at most.
 pub const DRAG_MAX: u64 = 8;
 /// Largest number of requests at one node that can be configured.

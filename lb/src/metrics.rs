@@ -43,13 +43,9 @@ pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     retries: IntCounterVec,
-    retries_refused: IntCounter,
-    rate_limited: IntCounterVec,
-    overloaded: IntCounterVec,
     ejections: IntCounterVec,
-    client_faults: IntCounterVec,
-    connections_refused: IntCounterVec,
     reloads: IntCounterVec,
+    refusals: Refusals,
     durations: Vec<prometheus::Histogram>,
     nodes: NodeGauges,
     not_after: IntGaugeVec,
@@ -60,6 +56,15 @@ pub struct Metrics {
     held: IntGauge,
     connections: IntGauge,
     draining: IntGauge,
+}
+
+/// What was not done for a client.
+struct Refusals {
+    retries: IntCounter,
+    rate_limited: IntCounterVec,
+    overloaded: IntCounterVec,
+    client_faults: IntCounterVec,
+    connections: IntCounterVec,
 }
 
 /// One gauge for each thing that is known of every node.
@@ -111,31 +116,8 @@ impl Metrics {
                 "Attempts that were repeated, by reason.",
                 &["reason"],
             )?,
-            retries_refused: counter(
-                "tfauth_lb_retries_refused_total",
-                "Attempts that were not repeated because the budget for that was used up.",
-            )?,
-            rate_limited: counters(
-                "tfauth_lb_rate_limited_total",
-                "Requests refused by a flood limit.",
-                &["limit"],
-            )?,
-            overloaded: counters(
-                "tfauth_lb_overloaded_total",
-                "Requests refused because all usable nodes are full, or too many requests wait.",
-                &["limit"],
-            )?,
             ejections: counters("tfauth_lb_ejections_total", "Times a node was set aside.", &["node"])?,
-            client_faults: counters(
-                "tfauth_lb_client_faults_total",
-                "Connections that ended before there was a request: failed handshakes, unreadable requests.",
-                &["kind"],
-            )?,
-            connections_refused: counters(
-                "tfauth_lb_connections_refused_total",
-                "Connections that were closed at once, by limit.",
-                &["limit"],
-            )?,
+            refusals: Refusals::new(&registry)?,
             reloads: counters(
                 "tfauth_lb_reloads_total",
                 "Times the configuration or a file that it names was read again, by outcome.",
@@ -178,7 +160,7 @@ impl Metrics {
 
     /// A request was refused by a flood limit.
     pub fn rate_limited(&self, limit: &str) {
-        self.rate_limited.with_label_values(&[limit]).inc();
+        self.refusals.rate_limited.with_label_values(&[limit]).inc();
     }
 
     /// A node was set aside.
@@ -188,22 +170,22 @@ impl Metrics {
 
     /// A client did not get as far as a request.
     pub fn client_fault(&self, fault: ClientFault) {
-        self.client_faults.with_label_values(&[fault.label()]).inc();
+        self.refusals.client_faults.with_label_values(&[fault.label()]).inc();
     }
 
     /// A request was refused because there is too much to do.
     pub fn overloaded(&self, limit: &str) {
-        self.overloaded.with_label_values(&[limit]).inc();
+        self.refusals.overloaded.with_label_values(&[limit]).inc();
     }
 
     /// A request was not repeated for want of budget.
     pub fn retry_refused(&self) {
-        self.retries_refused.inc();
+        self.refusals.retries.inc();
     }
 
     /// A connection was closed at once.
     pub fn connection_refused(&self, limit: &str) {
-        self.connections_refused.with_label_values(&[limit]).inc();
+        self.refusals.connections.with_label_values(&[limit]).inc();
     }
 
     /// Other files are gone by from now on.
@@ -258,6 +240,41 @@ impl Metrics {
         self.held.set(i64::from(status.held));
         self.draining.set(i64::from(status.draining));
         TextEncoder::new().encode_to_string(&self.registry.gather())
+    }
+}
+
+impl Refusals {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let counters = |name: &str, help: &str, label: &str| {
+            registered(registry, IntCounterVec::new(Opts::new(name, help), &[label])?)
+        };
+        let retries = IntCounter::new(
+            "tfauth_lb_retries_refused_total",
+            "Attempts that were not repeated because the budget for that was used up.",
+        )?;
+        Ok(Self {
+            retries: registered(registry, retries)?,
+            rate_limited: counters(
+                "tfauth_lb_rate_limited_total",
+                "Requests refused by a flood limit.",
+                "limit",
+            )?,
+            overloaded: counters(
+                "tfauth_lb_overloaded_total",
+                "Requests refused because all usable nodes are full, or too many requests wait.",
+                "limit",
+            )?,
+            client_faults: counters(
+                "tfauth_lb_client_faults_total",
+                "Connections that ended before there was a request: failed handshakes, unreadable requests.",
+                "kind",
+            )?,
+            connections: counters(
+                "tfauth_lb_connections_refused_total",
+                "Connections that were closed at once, by limit.",
+                "limit",
+            )?,
+        })
     }
 }
 

@@ -5,7 +5,10 @@ use crate::entropy;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::layout::Layout;
-use crate::limits::{DEV_DRAIN_MILLIS_MAX, DEV_DRAIN_MILLIS_MIN, DEV_LOGINS_PER_MINUTE, DEV_REQUESTS_PER_SECOND};
+use crate::limits::{
+    DEV_CONNECTIONS_PER_ADDRESS, DEV_DRAIN_MILLIS_MAX, DEV_DRAIN_MILLIS_MIN, DEV_LOGINS_PER_MINUTE,
+    DEV_REQUESTS_PER_SECOND, SOCKET_PATH_BYTES_MAX,
+};
 use crate::settings::Settings;
 use base64::Engine as _;
 use serde::Serialize;
@@ -106,7 +109,7 @@ struct LbFile {
     name: String,
     log_level: &'static str,
     front: FrontPart,
-    ops: ListenPart,
+    ops: LbOpsPart,
     backend: TlsPart,
     limits: LbLimitsPart,
     drain: DrainPart,
@@ -122,9 +125,17 @@ struct FrontPart {
 }
 
 #[derive(Serialize)]
+struct LbOpsPart {
+    listen: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    socket: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
 struct LbLimitsPart {
     requests_per_second: u32,
     logins_per_minute: u32,
+    connections_per_address: u32,
 }
 
 #[derive(Serialize)]
@@ -271,13 +282,17 @@ fn lb_file(layout: &Layout, settings: &Settings, index: u16, name: &str) -> Resu
             key: layout.key(FRONT),
             hosts: vec!["localhost", "127.0.0.1"],
         },
-        ops: ListenPart {
+        ops: LbOpsPart {
             listen: local(ports.lb_ops(index)),
+            // A folder may be too deep for a socket; then there are no orders.
+            socket: Some(layout.member(name).join("admin.sock"))
+                .filter(|socket| socket.as_os_str().len() <= SOCKET_PATH_BYTES_MAX),
         },
         backend: tls(layout, name),
         limits: LbLimitsPart {
             requests_per_second: DEV_REQUESTS_PER_SECOND,
             logins_per_minute: DEV_LOGINS_PER_MINUTE,
+            connections_per_address: DEV_CONNECTIONS_PER_ADDRESS,
         },
         drain: DrainPart {
             min_ms: DEV_DRAIN_MILLIS_MIN,

@@ -36,6 +36,10 @@ pub const CONTROL_LINE_BYTES_MAX: u64 = 64 * 1024;
 pub const CERTIFICATE_DAYS: u64 = 800;
 /// Requests per second that one address may send to a load balancer: room for a load test from 127.0.0.1.
 pub const DEV_REQUESTS_PER_SECOND: u32 = 100_000;
+/// Connections of one address to a load balancer: everybody here is the same address.
+pub const DEV_CONNECTIONS_PER_ADDRESS: u32 = 10_000;
+/// Longest path of a unix socket that Linux takes.
+pub const SOCKET_PATH_BYTES_MAX: usize = 107;
 /// Logins per minute that one address may send: likewise.
 pub const DEV_LOGINS_PER_MINUTE: u32 = 600_000;
 /// Shortest drain of a load balancer here: no balancer stands in front of it that has to notice.

@@ -42,16 +42,16 @@ impl Slowness {
         stored.min(EVEN_PERMILLE) + excess.checked_shr(halvings).unwrap_or(0)
     }
 
-    /// After an answer that took `took_us` where `mean_us` is usual. Slow answers weigh more than quick ones.
+    /// After an answer that took `took_us` where `mean_us` is usual. One slow answer says little, and quick ones forgive soon.
     #[must_use]
     pub fn after(self, took_us: u64, mean_us: u64, now_ms: u64) -> Self {
         let ratio = took_us.saturating_mul(u64::from(EVEN_PERMILLE)) / mean_us.max(1);
         let sample = u32::try_from(ratio).unwrap_or(u32::MAX).clamp(1, SLOWNESS_PERMILLE_MAX);
         let before = self.permille(now_ms);
         let after = if sample > before {
-            before + (sample - before).div_ceil(4)
+            before + (sample - before).div_ceil(8)
         } else {
-            before - (before - sample).div_ceil(8)
+            before - (before - sample).div_ceil(4)
         };
         Self::new(after.max(1), now_ms)
     }
@@ -95,13 +95,19 @@ mod tests {
 
     #[test]
     fn a_slow_node_counts_more_until_it_is_forgiven() {
-        let slow = after(&[5_000; 30], 1_000);
+        let slow = after(&[5_000; 60], 1_000);
         assert_eq!(slow.drag(0), 5);
         assert_eq!(load(2, slow, 0), 15);
         assert_eq!(slow.drag(SLOWNESS_HALF_LIFE_MS), 3);
         assert_eq!(slow.drag(SLOWNESS_HALF_LIFE_MS * 3), 1);
         let well_again = (0..20).fold(slow, |slowness, _| slowness.after(1_000, 1_000, 0));
         assert_eq!(well_again.drag(0), 1);
+    }
+
+    #[test]
+    fn one_slow_answer_is_no_slow_node() {
+        assert_eq!(after(&[60_000_000], 1_000).drag(0), 1);
+        assert_eq!(after(&[60_000_000; 3], 1_000).drag(0), 3);
     }
 
     #[test]

@@ -177,12 +177,28 @@ fn is_decimal(value: &HeaderValue) -> bool {
     !digits.is_empty() && digits.len() <= 18 && digits.iter().all(u8::is_ascii_digit)
 }
 
-/// Whether a raw HTTP/1 header section names `Content-Length`. The parser drops it next to `Transfer-Encoding`, but a
-/// request with both is an attempt at smuggling.
-pub fn raw_names_content_length(raw: &[u8]) -> bool {
-    raw.split(|byte| *byte == b'\n')
+/// Looks at a head of HTTP/1 as it was sent, for what its parser forgives or drops: lines that end with half of CR and LF,
+/// a fragment behind the target, a length beside a coding.
+///
+/// # Errors
+/// The answer for the client.
+pub fn raw_head(raw: &[u8], is_chunked: bool) -> Result<(), Answer> {
+    let is_sound = |line: &[u8]| line.last() == Some(&b'\r') && !line[..line.len() - 1].contains(&b'\r');
+    let mut lines = raw.split(|byte| *byte == b'\n');
+    // Nothing stands behind the last line.
+    if lines.next_back().is_none_or(|rest| !rest.is_empty()) || !lines.clone().all(is_sound) {
+        return Err(bad("A line does not end in CR and LF."));
+    }
+    if lines.next().is_some_and(|line| line.contains(&b'#')) {
+        return Err(bad("The address is malformed."));
+    }
+    let names_length = lines
         .filter_map(|line| line.split(|byte| *byte == b':').next())
-        .any(|name| name.trim_ascii().eq_ignore_ascii_case(b"content-length"))
+        .any(|name| name.trim_ascii().eq_ignore_ascii_case(b"content-length"));
+    if is_chunked && names_length {
+        return Err(bad("Content-Length and Transfer-Encoding do not go together."));
+    }
+    Ok(())
 }
 
 /// A 400 with a reason.

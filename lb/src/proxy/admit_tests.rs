@@ -169,11 +169,22 @@ fn the_host_must_be_one_of_ours_and_given_once() {
 }
 
 #[test]
-fn a_raw_content_length_is_found_however_it_is_written() {
-    assert!(raw_names_content_length(
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\ncontent-LENGTH: 3\r\n\r\n"
-    ));
-    assert!(!raw_names_content_length(
-        b"POST / HTTP/1.1\r\nX-Content-Length: 3\r\n\r\n"
-    ));
+fn se_12_what_the_parser_forgives_is_refused() {
+    let status =
+        |raw: &[u8], is_chunked| raw_head(raw, is_chunked).map_or_else(|answer| answer.status.as_u16(), |()| 200);
+    let both = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\ncontent-LENGTH : 3\r\n\r\n";
+    assert_eq!((status(both, true), status(both, false)), (400, 200));
+    assert_eq!(status(b"POST / HTTP/1.1\r\nX-Content-Length: 3\r\n\r\n", true), 200);
+    for raw in [
+        &b"GET / HTTP/1.1\nhost: a\r\n\r\n"[..],
+        b"GET / HTTP/1.1\r\nhost: a\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: a\r\n\n",
+        b"GET / HTTP/1.1\r\nhost: a\rb\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: a\r\r\n\r\n",
+        b"GET / HTTP/1.1\r\nhost: a\r\n\r\nrest",
+        b"GET /#x HTTP/1.1\r\nhost: a\r\n\r\n",
+    ] {
+        assert_eq!(status(raw, false), 400, "{:?}", String::from_utf8_lossy(raw));
+    }
+    assert_eq!(status(b"GET /?q HTTP/1.1\r\nx-a: #\r\n\r\n", false), 200);
 }

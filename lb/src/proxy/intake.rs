@@ -11,7 +11,7 @@ use pingora::proxy::Session;
 use tokio::time::timeout;
 
 use super::Proxy;
-use super::admit::{Admitted, Candidate, admit, bad, raw_names_content_length};
+use super::admit::{Admitted, Candidate, admit, bad, raw_head};
 use super::answer::Answer;
 use super::context::Context;
 use super::forwarded;
@@ -72,7 +72,10 @@ impl Proxy {
     fn prepare_connection(&self, session: &mut Session) {
         session.set_read_timeout(Some(Duration::from_millis(CLIENT_READ_MS_MAX)));
         session.set_write_timeout(Some(Duration::from_millis(CLIENT_WRITE_MS_MAX)));
-        let may_stay = !self.lifecycle.is_draining() && session.req_header().version != Version::HTTP_10;
+        let head = session.req_header();
+        // The parser of chunks is lenient with some that are malformed; what follows them is never read as a request.
+        let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
+        let may_stay = !self.lifecycle.is_draining() && head.version != Version::HTTP_10 && !is_chunked;
         let keepalive = session.get_keepalive().filter(|_| may_stay);
         session.set_keepalive(keepalive.map(|_unbounded| CLIENT_IDLE_SECONDS_MAX));
     }
@@ -91,8 +94,8 @@ fn look_at(session: &Session, hosts: &HostList) -> Result<Admitted, Answer> {
         hosts,
     )?;
     let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
-    if is_chunked && raw_names_content_length(&session.to_h1_raw()) {
-        return Err(bad("Content-Length and Transfer-Encoding do not go together."));
+    if head.version != Version::HTTP_2 {
+        raw_head(&session.to_h1_raw(), is_chunked)?;
     }
     Ok(admitted)
 }

@@ -26,7 +26,7 @@ async fn a_body_over_64_kib_is_refused_before_any_node_sees_it() {
         chunked.extend_from_slice(&[b'x'; 1024]);
         chunked.extend_from_slice(b"\r\n");
     }
-    let answer = cluster.lb.client().raw(&chunked).await;
+    let (answer, _) = cluster.lb.client().raw_to_end(&chunked).await;
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert_eq!(cluster.nodes[0].seen().len(), 1);
 }
@@ -37,7 +37,8 @@ async fn a_chunked_body_arrives_whole_and_with_its_length() {
     let request =
         b"POST /v1/accounts HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n\
         3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n";
-    assert!(cluster.lb.client().raw(request).await.starts_with("HTTP/1.1 200 "));
+    let (answer, is_closed) = cluster.lb.client().raw_to_end(request).await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && is_closed, "{answer}");
     let seen = &cluster.nodes[0].seen()[0];
     assert_eq!(seen.body, "abcdefg");
     assert_eq!(seen.headers["content-length"], "7");

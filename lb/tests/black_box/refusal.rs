@@ -100,7 +100,14 @@ async fn a_good_configuration_is_called_fine() {
 
 #[test]
 fn help_shows_an_example_for_every_command() {
-    for arguments in [&["--help"][..], &["serve", "--help"], &["check-config", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["check-config", "--help"],
+        &["status", "--help"],
+        &["drain", "--help"],
+        &["undrain", "--help"],
+    ] {
         let output = run(arguments);
         assert_eq!(output.status.code(), Some(0));
         assert!(

@@ -55,14 +55,31 @@ impl Client {
 
     /// A TLS connection that asks for a protocol, and gets it.
     pub(crate) async fn connect_with(&self, protocol: &str) -> TlsStream<TcpStream> {
+        let stream = TcpStream::connect(self.address).await.expect("the front listens");
+        self.greet(stream, "localhost", protocol)
+            .await
+            .expect("TLS with the front")
+    }
+
+    /// Shakes hands with the host `name` on a connection that is there already.
+    pub(crate) async fn greet(
+        &self,
+        stream: TcpStream,
+        name: &str,
+        protocol: &str,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut tls = ClientConfig::clone(&self.tls);
         tls.alpn_protocols = vec![protocol.as_bytes().to_vec()];
-        let stream = TcpStream::connect(self.address).await.expect("the front listens");
-        let name = ServerName::try_from("localhost").expect("a name");
+        let name = ServerName::try_from(name.to_string()).expect("a name");
         let connector = TlsConnector::from(Arc::new(tls));
-        let stream = connector.connect(name, stream).await.expect("TLS with the front");
+        let stream = connector.connect(name, stream).await?;
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(protocol.as_bytes()));
-        stream
+        Ok(stream)
+    }
+
+    /// The same client with other TLS.
+    pub(crate) fn with_tls(&self, tls: Arc<ClientConfig>) -> Self {
+        Self::new(self.address, tls)
     }
 
     /// Sends one request on a connection of its own; `Host` is added unless it is there.
@@ -91,6 +108,30 @@ impl Client {
             .await
     }
 
+    /// Sends bytes and reads to the end; tells whether the other side closed.
+    pub(crate) async fn raw_to_end(&self, bytes: &[u8]) -> (String, bool) {
+        let (mut reading, mut writing) = tokio::io::split(self.connect().await);
+        let bytes = bytes.to_vec();
+        // The other side may close before it has read everything.
+        let sending = tokio::spawn(async move {
+            let _ = writing.write_all(&bytes).await;
+            writing
+        });
+        let mut answer = Vec::new();
+        let mut piece = [0; 4096];
+        let receiving = async {
+            loop {
+                match reading.read(&mut piece).await {
+                    Ok(0) | Err(_) => return,
+                    Ok(length) => answer.extend_from_slice(&piece[..length]),
+                }
+            }
+        };
+        let is_closed = tokio::time::timeout(PATIENCE, receiving).await.is_ok();
+        sending.abort();
+        (String::from_utf8_lossy(&answer).into_owned(), is_closed)
+    }
+
     /// Sends bytes and reads until the other side closes or is silent for a second.
     pub(crate) async fn raw(&self, bytes: &[u8]) -> String {
         let mut stream = self.connect().await;
@@ -110,17 +151,18 @@ impl Client {
 
 /// A plain GET.
 pub(crate) async fn plain(address: SocketAddr, target: &str) -> Answer {
-    let stream = TcpStream::connect(address)
-        .await
-        .expect("the operations listener listens");
-    let request = Request::get(target)
-        .header("host", "ops")
-        .body(Full::new(Bytes::new()))
-        .expect("a request");
+    plain_with(address, Request::get(target).header("host", "ops")).await
+}
+
+/// A plain request without a body.
+pub(crate) async fn plain_with(address: SocketAddr, request: http::request::Builder) -> Answer {
+    let stream = TcpStream::connect(address).await.expect("somebody listens");
+    let request = request.body(Full::new(Bytes::new())).expect("a request");
     exchange(stream, request).await
 }
 
-async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Answer
+/// One request on a connection that is there already.
+pub(crate) async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Answer
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

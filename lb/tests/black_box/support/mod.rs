@@ -4,6 +4,7 @@ pub(crate) mod client;
 pub(crate) mod node;
 pub(crate) mod pki;
 pub(crate) mod program;
+pub(crate) mod strict;
 
 use std::time::Duration;
 

@@ -39,6 +39,8 @@ pub(crate) enum Conduct {
     NotExecuted,
     /// 503 with an open outcome.
     OpenOutcome,
+    /// 200 with more bytes than sockets buffer.
+    Flood,
 }
 
 /// A request as it came in.
@@ -183,6 +185,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         Conduct::Die => return Err("died"),
         Conduct::Hang => tokio::time::sleep(Duration::from_secs(3_600)).await,
         Conduct::Wait => shared.go.notified().await,
+        Conduct::Flood => return Ok(Response::new(Full::new(Bytes::from(vec![b'x'; 64 << 20])))),
         Conduct::NotExecuted | Conduct::OpenOutcome => {
             let mut response = Response::new(Full::new(Bytes::from_static(b"{\"detail\":\"not now\"}")));
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;

@@ -23,18 +23,24 @@ impl Authority {
 
     /// A certificate for these names, with its key, both in PEM.
     pub(crate) fn issue(&self, names: &[&str]) -> (String, String) {
+        self.issue_until(names, 4096)
+    }
+
+    /// The same, with the year in which it expires.
+    pub(crate) fn issue_until(&self, names: &[&str], year: i32) -> (String, String) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_string()).collect();
         let key = KeyPair::generate().expect("a key");
-        let params = CertificateParams::new(names).expect("valid names");
+        let mut params = CertificateParams::new(names).expect("valid names");
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
         (certificate.pem(), key.serialize_pem())
     }
 
-    fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
-    fn roots(&self) -> Arc<RootCertStore> {
+    pub(crate) fn roots(&self) -> Arc<RootCertStore> {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).expect("a usable authority");
         Arc::new(roots)
@@ -57,16 +63,25 @@ impl Pki {
         };
         pki.write("ca.pem", &pki.authority.pem());
         for (file, name) in [("front", "localhost"), ("lb", "lb.tfauth.internal")] {
-            let (certificate, key) = pki.authority.issue(&[name]);
-            pki.write(&format!("{file}.pem"), &certificate);
-            pki.write(&format!("{file}.key"), &key);
+            pki.write_pair(file, &pki.authority.issue(&[name]));
         }
         pki
     }
 
+    /// Writes a certificate and its key.
+    pub(crate) fn write_pair(&self, file: &str, (certificate, key): &(String, String)) {
+        self.write(&format!("{file}.pem"), certificate);
+        self.write(&format!("{file}.key"), key);
+    }
+
+    /// A path next to the certificates.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Writes a file next to the certificates.
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.folder.path().join(name);
+        let path = self.path(name);
         fs::write(&path, text).expect("written");
         path
     }
@@ -86,12 +101,13 @@ impl Pki {
         Arc::new(config.expect("a TLS configuration"))
     }
 
-    /// TLS of a client that trusts this test's authority.
+    /// TLS of a client that trusts this test's authority. It resumes nothing: a resumed session shows the certificate
+    /// that it began with.
     pub(crate) fn client_tls(&self) -> Arc<ClientConfig> {
-        Arc::new(
-            ClientConfig::builder()
-                .with_root_certificates(self.authority.roots())
-                .with_no_client_auth(),
-        )
+        let mut tls = ClientConfig::builder()
+            .with_root_certificates(self.authority.roots())
+            .with_no_client_auth();
+        tls.resumption = rustls::client::Resumption::disabled();
+        Arc::new(tls)
     }
 }

@@ -27,6 +27,14 @@ pub(crate) struct Options {
     pub(crate) logins_per_minute: u64,
     pub(crate) drain_min_ms: u64,
     pub(crate) drain_max_ms: u64,
+    /// Further lines of `[front]`.
+    pub(crate) front_lines: String,
+    /// Further lines of `[ops]`.
+    pub(crate) ops_lines: String,
+    /// Further lines of `[limits]`.
+    pub(crate) limits_lines: String,
+    /// Further sections.
+    pub(crate) sections: String,
 }
 
 impl Default for Options {
@@ -41,6 +49,10 @@ impl Default for Options {
             logins_per_minute: 10_000,
             drain_min_ms: 0,
             drain_max_ms: 10_000,
+            front_lines: String::new(),
+            ops_lines: String::new(),
+            limits_lines: String::new(),
+            sections: String::new(),
         }
     }
 }
@@ -55,8 +67,10 @@ listen = ["{}"]
 certificate = "front.pem"
 key = "front.key"
 hosts = ["localhost", "auth.example.com"]
+{}
 [ops]
 listen = "{}"
+{}
 [backend]
 ca = "ca.pem"
 certificate = "lb.pem"
@@ -72,20 +86,28 @@ timeout_ms = 190
 [limits]
 requests_per_second = {}
 logins_per_minute = {}
+{}
 [drain]
 min_ms = {}
 max_ms = {}
+[reload]
+poll_ms = 50
+{}
 "#,
         options.front,
+        options.front_lines,
         options.ops,
+        options.ops_lines,
         options.try_ms.min(2_000),
         options.try_ms,
         options.request_ms,
         options.hold_ms.min(options.request_ms),
         options.requests_per_second,
         options.logins_per_minute,
+        options.limits_lines,
         options.drain_min_ms,
         options.drain_max_ms,
+        options.sections,
     );
     for node in nodes {
         let _ = write!(
@@ -111,7 +133,8 @@ pub(crate) struct Program {
     process: Child,
     log: Arc<Mutex<Vec<String>>>,
     pub(crate) front: SocketAddr,
-    ops: SocketAddr,
+    pub(crate) redirect: Option<SocketAddr>,
+    pub(crate) ops: SocketAddr,
     client: Client,
 }
 
@@ -152,6 +175,7 @@ impl Program {
             process,
             log,
             front,
+            redirect: serving["redirect"].as_str().and_then(|text| text.parse().ok()),
             ops: address("ops"),
             client: Client::new(front, pki.client_tls()),
         }
@@ -180,6 +204,24 @@ impl Program {
     /// The status as the operations listener tells it.
     pub(crate) async fn status(&self) -> Value {
         serde_json::from_slice(&self.ops("/status").await.body).expect("JSON")
+    }
+
+    /// Waits until a line of the log holds all of `parts`.
+    pub(crate) async fn until_logged(&self, parts: &[&str]) {
+        until(&format!("{parts:?} is logged"), || async {
+            self.log()
+                .iter()
+                .any(|line| parts.iter().all(|part| line.contains(part)))
+        })
+        .await;
+    }
+
+    /// Waits until the metrics have a line.
+    pub(crate) async fn until_counted(&self, line: &str) {
+        until(&format!("{line} is counted"), || async {
+            self.ops("/metrics").await.text().lines().any(|counted| counted == line)
+        })
+        .await;
     }
 
     pub(crate) async fn until_ready_nodes(&self, count: usize) {

@@ -1,0 +1,225 @@
+//! The corpus over HTTP/2, frame by frame: what no client library would send. The node must see nothing of it.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::support::{PATIENCE, cluster};
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RST_STREAM: u8 = 3;
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("short").to_be_bytes();
+    let mut bytes = vec![length[1], length[2], length[3], kind, flags];
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// Headers as literals that nobody indexes, without Huffman coding (RFC 7541, 6.2.2).
+fn literals(headers: &[(&str, &str)]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let text = |bytes: &mut Vec<u8>, text: &str| {
+        let mut length = text.len();
+        if length < 127 {
+            bytes.push(u8::try_from(length).expect("short"));
+        } else {
+            bytes.push(127);
+            length -= 127;
+            while length >= 128 {
+                bytes.push(u8::try_from(length % 128).expect("short") | 128);
+                length /= 128;
+            }
+            bytes.push(u8::try_from(length).expect("short"));
+        }
+        bytes.extend(text.as_bytes());
+    };
+    for (name, value) in headers {
+        bytes.push(0);
+        text(&mut bytes, name);
+        text(&mut bytes, value);
+    }
+    bytes
+}
+
+/// How the load balancer reacted.
+#[derive(Debug, PartialEq, Eq)]
+enum Reaction {
+    /// 200.
+    Served,
+    /// Another status.
+    Refused,
+    /// The stream was reset.
+    Reset,
+    /// The connection was closed.
+    Closed,
+}
+
+async fn reaction(client: &crate::support::client::Client, headers: &[(&str, &str)], body: &[u8]) -> Reaction {
+    let mut stream = client.connect_with("h2").await;
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame(SETTINGS, 0, 0, &[]));
+    let ends = if body.is_empty() { END_STREAM } else { 0 };
+    bytes.extend(frame(HEADERS, END_HEADERS | ends, 1, &literals(headers)));
+    if !body.is_empty() {
+        bytes.extend(frame(DATA, END_STREAM, 1, body));
+    }
+    // The other side may close before it has everything.
+    let _ = stream.write_all(&bytes).await;
+    let reading = async {
+        loop {
+            let mut head = [0; 9];
+            if stream.read_exact(&mut head).await.is_err() {
+                return Reaction::Closed;
+            }
+            let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+            let mut payload = vec![0; length];
+            if stream.read_exact(&mut payload).await.is_err() {
+                return Reaction::Closed;
+            }
+            match (head[3], head[4]) {
+                (SETTINGS, flags) if flags & ACK == 0 => {
+                    // The other side may have closed already, which the next read tells.
+                    let _ = stream.write_all(&frame(SETTINGS, ACK, 0, &[])).await;
+                }
+                // `:status 200` is entry 8 of the static table; a change of the table's size may stand before it.
+                (HEADERS, _) => {
+                    let is_served = payload.iter().find(|byte| **byte >= 0x80) == Some(&0x88);
+                    return if is_served { Reaction::Served } else { Reaction::Refused };
+                }
+                (RST_STREAM, _) => return Reaction::Reset,
+                (GOAWAY, _) => return Reaction::Closed,
+                (_, _) => {}
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, reading).await.expect("a reaction")
+}
+
+type Headers<'a> = Vec<(&'a str, &'a str)>;
+
+const SOUND: [(&str, &str); 4] = [
+    (":method", "POST"),
+    (":scheme", "https"),
+    (":authority", "localhost"),
+    (":path", "/v1/accounts"),
+];
+
+fn with<'a>(more: &[(&'a str, &'a str)]) -> Headers<'a> {
+    SOUND.iter().chain(more).copied().collect()
+}
+
+/// The sound headers with one value replaced.
+fn but<'a>(name: &str, value: &'a str) -> Headers<'a> {
+    SOUND
+        .iter()
+        .map(|(n, v)| if *n == name { (*n, value) } else { (*n, *v) })
+        .collect()
+}
+
+fn without(name: &str) -> Headers<'static> {
+    SOUND.iter().filter(|(n, _)| *n != name).copied().collect()
+}
+
+/// What breaks out of the text of HTTP/1.1.
+fn breakouts() -> Vec<(&'static str, Headers<'static>)> {
+    let hidden = "a\r\n\r\nGET /v1/sessions HTTP/1.1\r\nhost: localhost\r\n\r\n";
+    vec![
+        ("CR and LF in a value", with(&[("x-a", hidden)])),
+        ("LF in a value", with(&[("x-a", "b\ntransfer-encoding: chunked")])),
+        ("NUL in a value", with(&[("x-a", "b\0c")])),
+        ("CR and LF in a name", with(&[("x-a: b\r\nx-c", "d")])),
+        ("a colon in a name", with(&[("x-a:b", "c")])),
+        ("an empty name", with(&[("", "c")])),
+        ("a name in upper case", with(&[("X-A", "b")])),
+        (
+            "CR and LF in the path",
+            but(":path", "/v1/accounts HTTP/1.1\r\nhost: x\r\n\r\nGET /v1/sessions"),
+        ),
+        ("a space in the path", but(":path", "/v1/accounts HTTP/1.1")),
+        ("an absolute path", but(":path", "https://evil.example.com/v1/accounts")),
+        ("a path without a slash", but(":path", "v1/accounts")),
+        ("dots in the path", but(":path", "/x/../v1/accounts")),
+        ("an escaped slash", but(":path", "/v1%2faccounts")),
+        ("two slashes", but(":path", "//v1/accounts")),
+        ("an internal path", but(":path", "/internal/v1/status")),
+    ]
+}
+
+/// What is missing, doubled or belongs to HTTP/1.1.
+fn contradictions() -> Vec<(&'static str, Headers<'static>)> {
+    vec![
+        ("no path", without(":path")),
+        ("no method", without(":method")),
+        ("no authority and no Host", without(":authority")),
+        ("another authority", but(":authority", "evil.example.com")),
+        (
+            "an authority with a user",
+            but(":authority", "localhost@evil.example.com"),
+        ),
+        ("CR and LF in the authority", but(":authority", "localhost\r\nx: y")),
+        (
+            "another Host beside the authority",
+            with(&[("host", "evil.example.com")]),
+        ),
+        ("two authorities", with(&[(":authority", "localhost")])),
+        ("two paths", with(&[(":path", "/v1/sessions")])),
+        ("an unknown pseudo-header", with(&[(":x", "y")])),
+        ("a method with a space", but(":method", "POST /v1/sessions HTTP/1.1")),
+        ("CONNECT", but(":method", "CONNECT")),
+        ("TRACE", but(":method", "TRACE")),
+        ("a coding", with(&[("transfer-encoding", "chunked")])),
+        (
+            "an upgrade",
+            with(&[("upgrade", "websocket"), ("connection", "upgrade")]),
+        ),
+        ("a header of the last hop", with(&[("connection", "x-a")])),
+        ("te with something else", with(&[("te", "gzip")])),
+        ("a longer length", with(&[("content-length", "5")])),
+        ("a shorter length", with(&[("content-length", "1")])),
+        ("two lengths", with(&[("content-length", "2"), ("content-length", "5")])),
+        ("a signed length", with(&[("content-length", "+2")])),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn se_12_malformed_requests_over_http_2_reach_no_node() {
+    let cluster = cluster(1).await;
+    let client = cluster.lb.client();
+    assert_eq!(
+        reaction(client, &with(&[]), b"{}").await,
+        Reaction::Served,
+        "the control"
+    );
+    assert_eq!(cluster.nodes[0].seen().len(), 1);
+
+    let mut faults = Vec::new();
+    for (what, headers) in breakouts().into_iter().chain(contradictions()) {
+        let reaction = reaction(client, &headers, b"{}").await;
+        if reaction == Reaction::Served {
+            faults.push(what);
+        }
+    }
+    assert_eq!(faults, Vec::<&str>::new(), "these were served");
+    // One frame has at most 16 KiB, so that this one needs a size of its own.
+    let large = "x".repeat(100 * 1024);
+    let too_large = with(&[("x-a", &large)]);
+    assert_ne!(reaction(client, &too_large, b"{}").await, Reaction::Served);
+    let seen: Vec<String> = cluster.nodes[0]
+        .seen()
+        .into_iter()
+        .skip(1)
+        .map(|seen| seen.target)
+        .collect();
+    assert!(seen.is_empty(), "the node saw {seen:?}");
+    assert_eq!(
+        reaction(client, &with(&[]), b"{}").await,
+        Reaction::Served,
+        "it still works"
+    );
+}
