@@ -179,7 +179,7 @@ proptest! {
     }
 
     #[test]
-    fn a_right_header_before_arbitrary_bytes_does_not_panic(id in 0..12_u16, body in prop::collection::vec(any::<u8>(), 0..200)) {
+    fn a_right_header_before_arbitrary_bytes_does_not_panic(id in 0..40_u16, body in prop::collection::vec(any::<u8>(), 0..200)) {
         let [high, low] = id.to_be_bytes();
         let mut bytes = vec![1, high, low, 1];
         bytes.extend([0; 24]);
@@ -201,6 +201,24 @@ proptest! {
 fn every_reply_is_read_back() {
     for (name, reply) in samples::replies() {
         assert_eq!(Reply::decode(&reply.encode()), Ok(reply), "{name}");
+    }
+}
+
+#[test]
+fn every_command_is_read_back_and_no_part_of_one_is_another() {
+    for (name, entry) in samples::entries() {
+        let bytes = entry.encode();
+        assert_eq!(Entry::decode(&bytes), Ok(entry), "{name}");
+        for length in 0..bytes.len() {
+            assert!(Entry::decode(&bytes[..length]).is_err(), "{name}, {length} bytes");
+        }
+        for position in 0..bytes.len() {
+            for flip in [1, 0x80, 0xff] {
+                let mut damaged = bytes.clone();
+                damaged[position] ^= flip;
+                let _ = Entry::decode(&damaged);
+            }
+        }
     }
 }
 

@@ -4,6 +4,9 @@
 //! none: bytes that changed are a fault, and get a new version number beside the old files.
 
 #[cfg(test)]
+#[path = "samples/rows.rs"]
+mod rows;
+#[cfg(test)]
 mod samples;
 
 use auth_core::account::{Account, AccountStatus, MailWindow, Role};
@@ -55,7 +58,7 @@ mod files {
     }
 }
 
-fn golden_row<T>(name: &str, row: &T) -> String
+pub(crate) fn golden_row<T>(name: &str, row: &T) -> String
 where
     T: Debug + PartialEq + minicbor::Encode<()> + for<'b> minicbor::Decode<'b, ()>,
 {
@@ -256,7 +259,7 @@ fn works() -> Vec<String> {
 
 #[test]
 fn bytes_are_forever() {
-    let names = [entries(), replies(), people(), logins(), works()].concat();
+    let names = [entries(), replies(), people(), logins(), works(), rows::later()].concat();
     let expected: BTreeSet<String> = names.iter().map(|name| format!("v1_{name}.bin")).collect();
     assert_eq!(expected.len(), names.len(), "a name was used twice");
     let files: BTreeSet<String> = std::fs::read_dir(folder())

@@ -46,3 +46,124 @@ pub(super) fn apply(moment: Moment<'_>, command: &ConfirmEmail, tables: &mut imp
     guess::put_advanced(account, tables)?;
     Ok(Decision::new(Reply::EmailConfirmed { account: id }).about(id))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::account::AccountStatus;
+    use crate::apply::testing::{Bench, mac, token};
+    use crate::command::*;
+    use crate::ids::SessionId;
+    use crate::limits::{CONFIRMATION_SECONDS, STEP_UP_SECONDS};
+    use crate::outbox::MailTemplate;
+    use crate::query;
+    use crate::reply::{Denial, Reply};
+
+    const GONE: Reply = Reply::Denied(Denial::TokenGone {});
+
+    fn change(bench: &mut Bench, session: SessionId, email: &str, number: u64) -> Reply {
+        bench.run(Command::RequestEmailChange(RequestEmailChange {
+            session,
+            email: email.into(),
+            email_key: email.into(),
+            token: token(number),
+        }))
+    }
+
+    fn confirm(bench: &mut Bench, number: u64) -> Reply {
+        bench.run(Command::ConfirmEmail(ConfirmEmail { token: mac(number) }))
+    }
+
+    #[test]
+    fn rc_4_an_address_counts_when_it_is_proven_and_the_old_one_is_told() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let session = bench.plain_session(account).session;
+        assert_eq!(change(&mut bench, session, "ana@example.net", 1), Reply::Done {});
+        assert_eq!(bench.account(account).email, "ana@example.org", "nothing changed yet");
+        assert_eq!(bench.mails().last().unwrap().to, "ana@example.net");
+        assert_eq!(confirm(&mut bench, 1), Reply::EmailConfirmed { account });
+        let row = bench.account(account);
+        assert_eq!(
+            (row.email.as_str(), row.email_confirmed_at),
+            ("ana@example.net", Some(bench.now))
+        );
+        let mail = bench.mails().pop().unwrap();
+        assert_eq!(mail.to, "ana@example.org");
+        assert!(matches!(mail.template, MailTemplate::AddressChanged { .. }));
+        assert!(
+            query::account_by_email(&bench.tables, "ana@example.org")
+                .unwrap()
+                .is_none()
+        );
+        assert_eq!(confirm(&mut bench, 1), GONE, "once");
+    }
+
+    #[test]
+    fn rc_3_a_token_is_void_after_a_day_and_when_a_newer_one_was_sent() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let session = bench.plain_session(account).session;
+        change(&mut bench, session, "ana@example.net", 1);
+        change(&mut bench, session, "ana@example.com", 2);
+        assert_eq!(confirm(&mut bench, 1), GONE);
+        bench.wait(CONFIRMATION_SECONDS);
+        assert_eq!(confirm(&mut bench, 2), GONE);
+        assert_eq!(bench.account(account).email, "ana@example.org");
+    }
+
+    #[test]
+    fn en_1_an_address_of_somebody_else_is_not_told_to_the_caller_and_never_taken() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        bench.mailed_account("ben");
+        let session = bench.plain_session(account).session;
+        assert_eq!(change(&mut bench, session, "ben@example.org", 1), Reply::Done {});
+        assert_eq!(
+            bench.mails().last().unwrap().template,
+            MailTemplate::AddressAlreadyRegistered {}
+        );
+        assert_eq!(confirm(&mut bench, 1), GONE);
+        // Free when it was asked for, taken when it is proven.
+        change(&mut bench, session, "cat@example.org", 2);
+        bench.register("cat", "cat@example.org");
+        assert_eq!(confirm(&mut bench, 2), GONE);
+        assert_eq!(bench.account(account).email, "ana@example.org");
+    }
+
+    #[test]
+    fn se_5_an_old_session_changes_no_address() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let session = bench.plain_session(account).session;
+        bench.wait(STEP_UP_SECONDS + 1);
+        assert_eq!(
+            change(&mut bench, session, "ana@example.net", 1),
+            Reply::Denied(Denial::StepUpRequired {})
+        );
+    }
+
+    #[test]
+    fn an_account_that_must_prove_its_address_first_waits_for_it() {
+        let mut bench = Bench::new();
+        let mut policy = crate::policy::Policy::default();
+        policy.registration.confirm_email = true;
+        crate::tables::schema::put(
+            &mut bench.tables,
+            crate::tables::Table::Meta,
+            query::POLICY_KEY,
+            &policy,
+        )
+        .unwrap();
+        let new = RegisterAccount {
+            confirmation: Some(token(1)),
+            password_alone: true,
+            ..bench.new_account("ana", "ana@example.org")
+        };
+        let account = new.account;
+        bench.run(Command::RegisterAccount(new));
+        assert_eq!(bench.account(account).status, AccountStatus::Unconfirmed);
+        assert_eq!(bench.sign_in(account), Reply::Denied(Denial::AddressUnconfirmed {}));
+        assert_eq!(confirm(&mut bench, 1), Reply::EmailConfirmed { account });
+        assert!(matches!(bench.sign_in(account), Reply::SessionStarted(_)));
+    }
+}

@@ -73,3 +73,218 @@ fn charge(moment: Moment<'_>, standing: &mut Standing, factor: Factor, tables: &
     }
     standing.charge_answer(moment.now, tables)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::apply::testing::{Bench, granted};
+    use crate::command::*;
+    use crate::factor::FactorState;
+    use crate::ids::FactorId;
+    use crate::limits::{FACTORS_PER_ACCOUNT_MAX, PENDING_FACTOR_SECONDS, STEP_UP_SECONDS};
+    use crate::outbox::{MailTemplate, Notice};
+    use crate::query;
+    use crate::reply::{Denial, Reply};
+    use crate::secret::Sealed;
+
+    fn new_totp(bench: &mut Bench) -> NewTotp {
+        NewTotp {
+            factor: FactorId(bench.draw()),
+            seed: Sealed(vec![4]),
+            label: "tablet".into(),
+        }
+    }
+
+    #[test]
+    fn otp_9_otp_8_a_second_authenticator_is_confirmed_with_a_code_whose_step_is_burned() {
+        let mut bench = Bench::new();
+        let (account, first) = bench.bound_account("ana");
+        let mails = bench.mails().len();
+        let second = bench.add_totp(account, first);
+        assert_eq!(query::factors(&bench.tables, account).unwrap().len(), 2);
+        assert!(matches!(
+            bench.factor(account, second).state,
+            FactorState::Confirmed { .. }
+        ));
+        let told = bench.mails().split_off(mails);
+        assert!(matches!(told[..], [_] if matches!(told[0].template, MailTemplate::AuthenticatorAdded { .. })));
+        let burned = bench.factor(account, second).last_step.unwrap();
+        let challenge = bench.start(account);
+        assert_eq!(
+            bench.verify(challenge, second, Some(burned)),
+            Reply::Denied(Denial::InvalidCode {})
+        );
+        let step = bench.step();
+        granted(bench.verify(challenge, second, Some(step + 1)));
+    }
+
+    #[test]
+    fn otp_8_binding_needs_a_session_that_proved_itself_lately_with_the_strongest_factor() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        let session = bench.session_of(account, factor).session;
+        bench.wait(STEP_UP_SECONDS + 1);
+        let add = AddTotp {
+            authority: Authority::Session(session),
+            new: new_totp(&mut bench),
+        };
+        assert_eq!(
+            bench.run(Command::AddTotp(add)),
+            Reply::Denied(Denial::StepUpRequired {})
+        );
+        // A session that proved the password only does not do for a bound account.
+        let other = bench.mailed_account("ben");
+        let plain = bench.plain_session(other).session;
+        bench.run_add(plain, 77);
+        let step = bench.step();
+        assert_eq!(bench.run_confirm(plain, 77, Some(step)), Reply::Done {});
+        let add = AddTotp {
+            authority: Authority::Session(plain),
+            new: new_totp(&mut bench),
+        };
+        assert_eq!(
+            bench.run(Command::AddTotp(add)),
+            Reply::Denied(Denial::StepUpRequired {})
+        );
+    }
+
+    #[test]
+    fn otp_8_a_code_that_is_wrong_late_or_of_another_factor_confirms_nothing() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let session = bench.plain_session(account).session;
+        bench.run_add(session, 77);
+        let step = bench.step();
+        assert_eq!(
+            bench.run_confirm(session, 77, None),
+            Reply::Denied(Denial::InvalidCode {})
+        );
+        assert_eq!(
+            bench.run_confirm(session, 78, Some(step)),
+            Reply::Denied(Denial::NotFound {})
+        );
+        bench.wait(PENDING_FACTOR_SECONDS);
+        assert_eq!(
+            bench.run_confirm(session, 77, Some(step)),
+            Reply::Denied(Denial::NotFound {})
+        );
+        assert!(
+            !query::factors(&bench.tables, account)
+                .unwrap()
+                .iter()
+                .any(|factor| factor.is_bound())
+        );
+    }
+
+    #[test]
+    fn a_login_that_must_bind_a_factor_may_do_that_and_nothing_else() {
+        let mut bench = Bench::new();
+        let account = bench.register("ana", "ana@example.org");
+        let Reply::EnrolmentStarted { challenge, .. } = bench.sign_in(account) else {
+            panic!()
+        };
+        let new = new_totp(&mut bench);
+        let factor = new.factor;
+        let authority = Authority::Challenge(challenge);
+        let add = AddTotp { authority, new };
+        assert!(matches!(bench.run(Command::AddTotp(add)), Reply::TotpPending { .. }));
+        let code = CodeEvidence {
+            factor,
+            matched_step: Some(bench.step()),
+        };
+        let base_seq = bench.account(account).auth_seq;
+        let confirm = ConfirmTotp {
+            authority,
+            base_seq,
+            code,
+        };
+        assert_eq!(bench.run(Command::ConfirmTotp(confirm.clone())), Reply::Done {});
+        assert_eq!(
+            bench.run(Command::ConfirmTotp(confirm)),
+            Reply::Denied(Denial::ChallengeGone {}),
+            "the enrolment token is used up"
+        );
+        // The challenge of a bound account is no enrolment token.
+        let Reply::SecondFactorRequired { challenge, .. } = bench.sign_in(account) else {
+            panic!()
+        };
+        let add = AddTotp {
+            authority: Authority::Challenge(challenge),
+            new: new_totp(&mut bench),
+        };
+        assert_eq!(
+            bench.run(Command::AddTotp(add)),
+            Reply::Denied(Denial::AlreadyEnrolled {})
+        );
+    }
+
+    #[test]
+    fn otp_8_the_password_alone_does_not_bind_where_a_code_could_be_mailed() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        bench.enrol(account);
+        granted(bench.sign_in(account));
+        assert_eq!(
+            bench.try_enrol(account),
+            Reply::Denied(Denial::AlreadyEnrolled {}),
+            "the demand for a mailed code must not be gone around"
+        );
+    }
+
+    #[test]
+    fn us_1_a_removed_authenticator_counts_no_more_and_its_owner_is_told() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        let session = bench.session_of(account, factor).session;
+        bench.notices();
+        let remove = Command::RemoveTotp(RemoveTotp { session, factor });
+        assert_eq!(bench.run(remove.clone()), Reply::Done {});
+        assert_eq!(bench.notices(), [Notice::AuthenticatorRemoved {}]);
+        assert_eq!(bench.run(remove), Reply::Denied(Denial::NotFound {}));
+        assert_eq!(query::factors(&bench.tables, account).unwrap(), []);
+    }
+
+    #[test]
+    fn authenticators_of_an_account_are_bounded() {
+        let mut bench = Bench::new();
+        let (account, mut factor) = bench.bound_account("ana");
+        for _ in 2..FACTORS_PER_ACCOUNT_MAX {
+            factor = bench.add_totp(account, factor);
+        }
+        let session = bench.session_of(account, factor).session;
+        let add = AddTotp {
+            authority: Authority::Session(session),
+            new: new_totp(&mut bench),
+        };
+        assert_eq!(
+            bench.run(Command::AddTotp(add)),
+            Reply::Denied(Denial::TooManyFactors {})
+        );
+    }
+
+    #[test]
+    fn mailed_codes_become_a_factor_only_with_a_proven_address_and_go_with_a_proof() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let session = bench.plain_session(account).session;
+        let set = |bench: &mut Bench, session, enabled| {
+            bench.run(Command::SetEmailFactor(SetEmailFactor { session, enabled }))
+        };
+        bench.change(account, |row| row.email_confirmed_at = None);
+        assert_eq!(
+            set(&mut bench, session, true),
+            Reply::Denied(Denial::AddressUnconfirmed {})
+        );
+        let now = bench.now;
+        bench.change(account, |row| row.email_confirmed_at = Some(now));
+        assert_eq!(set(&mut bench, session, true), Reply::Done {});
+        assert_eq!(
+            set(&mut bench, session, false),
+            Reply::Denied(Denial::StepUpRequired {}),
+            "disabling needs the second factor"
+        );
+        let challenge = bench.demanded(account, 1);
+        let proven = granted(bench.answer_mail(challenge, 1)).session;
+        assert_eq!(set(&mut bench, proven, false), Reply::Done {});
+        assert_eq!(bench.account(account).email_factor_since, None);
+    }
+}

@@ -96,3 +96,90 @@ fn set_count(scope: &[u8; 16], count: u64, tables: &mut impl Tables) -> Result<(
     }
     put(tables, Table::Meta, &key, &count)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::apply::testing::{Bench, mac};
+    use crate::command::{Command, RegisterAccount};
+    use crate::idempotency::IdempotencyKey;
+    use crate::limits::{IDEMPOTENCY_KEYS_PER_SCOPE_MAX, IDEMPOTENCY_SECONDS};
+    use crate::query;
+    use crate::reply::{Denial, Reply};
+
+    fn key(number: u8, body: u64) -> Option<IdempotencyKey> {
+        Some(IdempotencyKey {
+            scope: [1; 16],
+            key: [number; 16],
+            body: mac(body),
+            answer: None,
+        })
+    }
+
+    fn register(bench: &mut Bench, name: &str) -> Reply {
+        let command: RegisterAccount = bench.new_account(name, &format!("{name}@example.org"));
+        bench.run(Command::RegisterAccount(command))
+    }
+
+    #[test]
+    fn a_key_gets_its_first_answer_for_a_day_and_another_body_is_refused() {
+        let mut bench = Bench::new();
+        bench.idempotency = key(1, 1);
+        let first = register(&mut bench, "ana");
+        bench.wait(IDEMPOTENCY_SECONDS - 1);
+        assert_eq!(register(&mut bench, "ben"), first);
+        assert!(query::account_by_username(&bench.tables, "ben").unwrap().is_none());
+        assert_eq!(bench.audited().outcome, "repeated");
+        bench.idempotency = key(1, 2);
+        assert_eq!(
+            register(&mut bench, "ben"),
+            Reply::Denied(Denial::IdempotencyKeyReused {})
+        );
+        bench.wait(1);
+        assert!(matches!(register(&mut bench, "ben"), Reply::AccountRegistered { .. }));
+        assert!(query::account_by_username(&bench.tables, "ben").unwrap().is_some());
+    }
+
+    #[test]
+    fn what_decided_nothing_is_not_kept() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        bench.block(account);
+        bench.idempotency = key(1, 1);
+        assert!(matches!(
+            bench.sign_in(account),
+            Reply::Denied(Denial::TooManyAttempts { .. })
+        ));
+        bench.wait(30);
+        assert!(matches!(bench.sign_in(account), Reply::SessionStarted(_)));
+        let stale = bench.sign_in_with(account, |command| command.base_seq = 0);
+        assert!(
+            matches!(stale, Reply::SessionStarted(_)),
+            "the first answer again: {stale:?}"
+        );
+    }
+
+    #[test]
+    fn keys_of_one_scope_are_bounded_and_forgotten_in_time() {
+        let mut bench = Bench::new();
+        for number in 0..IDEMPOTENCY_KEYS_PER_SCOPE_MAX {
+            let mut next = key(0, 1).unwrap();
+            next.key[..8].copy_from_slice(&number.to_be_bytes());
+            bench.idempotency = Some(next);
+            bench.run(Command::DropSigningKeys(crate::command::DropSigningKeys {}));
+        }
+        bench.idempotency = key(9, 1);
+        let full = bench.run(Command::DropSigningKeys(crate::command::DropSigningKeys {}));
+        assert!(
+            matches!(full, Reply::Denied(Denial::TooManyAttempts { .. })),
+            "{full:?}"
+        );
+        bench.wait(IDEMPOTENCY_SECONDS);
+        bench.idempotency = None;
+        for _ in 0..100 {
+            bench.run(Command::DropSigningKeys(crate::command::DropSigningKeys {}));
+        }
+        bench.idempotency = key(9, 1);
+        let free = bench.run(Command::DropSigningKeys(crate::command::DropSigningKeys {}));
+        assert_eq!(free, Reply::Done {});
+    }
+}

@@ -116,3 +116,155 @@ fn take_answer(
         &MailToken { answers_left, ..token },
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::apply::testing::{Bench, granted, mac, password, token};
+    use crate::command::*;
+    use crate::factor::Methods;
+    use crate::ids::{AccountId, NameMac};
+    use crate::limits::{CHALLENGE_ANSWERS_MAX, PASSWORD_RESET_SECONDS};
+    use crate::outbox::{MailTemplate, Notice};
+    use crate::query;
+    use crate::reply::{Denial, Reply};
+
+    const GONE: Reply = Reply::Denied(Denial::TokenGone {});
+
+    fn request(bench: &mut Bench, account: AccountId, number: u64) -> Reply {
+        bench.run(Command::RequestPasswordReset(RequestPasswordReset {
+            subject: ResetSubject::Account(account),
+            token: token(number),
+        }))
+    }
+
+    fn reset(bench: &mut Bench, account: AccountId, number: u64, answer: Option<Answer>) -> Reply {
+        let base_seq = bench.account(account).auth_seq;
+        bench.run(Command::ResetPassword(ResetPassword {
+            token: mac(number),
+            base_seq,
+            password: password(true),
+            answer,
+        }))
+    }
+
+    #[test]
+    fn a_reset_token_works_once_and_ends_all_sessions() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let session = bench.plain_session(account).session;
+        assert_eq!(request(&mut bench, account, 1), Reply::Done {});
+        bench.notices();
+        bench.wait(1);
+        assert_eq!(reset(&mut bench, account, 1, None), Reply::Done {});
+        assert_eq!(bench.notices(), [Notice::PasswordChanged {}]);
+        assert_eq!(bench.account(account).password, password(true).sealed);
+        assert!(
+            !query::session(&bench.tables, session)
+                .unwrap()
+                .unwrap()
+                .is_live(bench.now)
+        );
+        assert_eq!(reset(&mut bench, account, 1, None), GONE);
+    }
+
+    #[test]
+    fn only_the_newest_token_is_good_and_not_for_long() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        request(&mut bench, account, 1);
+        request(&mut bench, account, 2);
+        assert_eq!(reset(&mut bench, account, 1, None), GONE);
+        bench.wait(PASSWORD_RESET_SECONDS);
+        assert_eq!(reset(&mut bench, account, 2, None), GONE);
+        assert_eq!(reset(&mut bench, account, 999, None), GONE);
+    }
+
+    #[test]
+    fn pw_9_rc_2_a_reset_does_not_go_around_the_second_factor() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        request(&mut bench, account, 1);
+        let old = bench.account(account).password;
+        let reply = reset(&mut bench, account, 1, None);
+        assert_eq!(
+            reply,
+            Reply::Denied(Denial::SecondFactorRequired { methods: Methods::TOTP })
+        );
+        let answer = |matched_step| {
+            Some(Answer {
+                totp: Some(CodeEvidence { factor, matched_step }),
+                ..Answer::default()
+            })
+        };
+        assert_eq!(
+            reset(&mut bench, account, 1, answer(None)),
+            Reply::Denied(Denial::InvalidCode {})
+        );
+        assert_eq!(bench.account(account).password, old);
+        assert_eq!(bench.factor(account, factor).throttle.failures, 1, "th_8: charged");
+        let step = bench.step();
+        assert_eq!(reset(&mut bench, account, 1, answer(Some(step))), Reply::Done {});
+        assert_ne!(bench.account(account).password, old);
+    }
+
+    #[test]
+    fn th_8_a_token_takes_five_wrong_second_factors() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        request(&mut bench, account, 1);
+        let wrong = Some(Answer {
+            totp: Some(CodeEvidence {
+                factor,
+                matched_step: None,
+            }),
+            ..Answer::default()
+        });
+        for _ in 0..CHALLENGE_ANSWERS_MAX {
+            assert_eq!(
+                reset(&mut bench, account, 1, wrong),
+                Reply::Denied(Denial::InvalidCode {})
+            );
+        }
+        bench.wait(60);
+        assert_eq!(reset(&mut bench, account, 1, wrong), GONE);
+    }
+
+    #[test]
+    fn en_1_a_request_for_an_unknown_address_is_answered_like_any_other() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let unknown = bench.run(Command::RequestPasswordReset(RequestPasswordReset {
+            subject: ResetSubject::UnknownAddress(NameMac([1; 16])),
+            token: token(1),
+        }));
+        assert_eq!(unknown, request(&mut bench, account, 2));
+        for number in 3..20 {
+            assert_eq!(
+                request(&mut bench, account, number),
+                unknown,
+                "th_9: bounded, and not told"
+            );
+        }
+        let sent = bench
+            .mails()
+            .into_iter()
+            .filter(|mail| matches!(mail.template, MailTemplate::ResetPassword { .. }));
+        assert_eq!(sent.count(), 5);
+    }
+
+    #[test]
+    fn a_changed_password_voids_the_token_and_a_confirmation_is_no_reset() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let session = bench.plain_session(account).session;
+        let change = RequestEmailChange {
+            session,
+            email: "ana@example.net".into(),
+            email_key: "ana@example.net".into(),
+            token: token(7),
+        };
+        assert_eq!(bench.run(Command::RequestEmailChange(change)), Reply::Done {});
+        assert_eq!(reset(&mut bench, account, 7, None), GONE);
+        granted(bench.sign_in(account));
+    }
+}

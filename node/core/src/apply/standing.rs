@@ -137,3 +137,141 @@ fn keep_or_forget(device: &Device, tables: &mut impl Tables) -> Result<(), Fault
         devices::store(device, tables)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::apply::testing::{Bench, granted};
+    use crate::limits::{DEVICE_GRACE_SECONDS, FACTOR_FAILURES_MAX};
+    use crate::outbox::Notice;
+    use crate::query;
+    use crate::reply::{Denial, Reply};
+
+    #[test]
+    fn th_5_strangers_at_the_budget_do_not_keep_an_owner_on_a_known_device_out() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let device = bench.remember_device(account);
+        bench.device = None;
+        bench.block(account);
+        let reply = bench.sign_in(account);
+        assert!(
+            matches!(reply, Reply::Denied(Denial::TooManyAttempts { .. })),
+            "{reply:?}"
+        );
+        bench.show_device(device);
+        let grant = granted(bench.sign_in(account));
+        assert_eq!(grant.device.map(|grant| grant.generation), Some(2));
+        let failures = bench.account(account).throttle.failures;
+        assert_eq!(failures, 5, "what strangers failed stays charged to them");
+    }
+
+    #[test]
+    fn th_5_a_device_has_a_budget_too_and_it_does_not_block_strangers() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let device = bench.remember_device(account);
+        let seq = bench.account(account).auth_seq;
+        bench.fail_passwords(account, 5);
+        assert_eq!(
+            bench.account(account).auth_seq,
+            seq + 5,
+            "every guess voids older evidence"
+        );
+        let reply = bench.sign_in(account);
+        assert!(
+            matches!(reply, Reply::Denied(Denial::TooManyAttempts { .. })),
+            "{reply:?}"
+        );
+        assert_eq!(bench.account(account).throttle.failures, 0);
+        let row = query::device(&bench.tables, account, device.device).unwrap().unwrap();
+        assert_eq!(row.throttle.failures, 5);
+        bench.device = None;
+        assert!(matches!(bench.sign_in(account), Reply::SecondFactorRequired { .. }));
+    }
+
+    #[test]
+    fn th_5_a_blocked_factor_is_open_on_a_known_device() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        let challenge = bench.start(account);
+        let device = bench.device_of(account, factor, challenge);
+        bench.device = None;
+        let stranger = bench.start(account);
+        for _ in 0..5 {
+            bench.verify(stranger, factor, None);
+        }
+        bench.show_device(device);
+        let challenge = bench.start(account);
+        let step = bench.step();
+        granted(bench.verify(challenge, factor, Some(step)));
+        assert_eq!(bench.factor(account, factor).throttle.failures, 0);
+    }
+
+    #[test]
+    fn th_1_a_device_is_forgotten_after_a_hundred_failures() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let device = bench.remember_device(account);
+        for _ in 0..FACTOR_FAILURES_MAX {
+            bench.wait(3_600);
+            bench.fail_passwords(account, 1);
+        }
+        assert_eq!(query::device(&bench.tables, account, device.device).unwrap(), None);
+    }
+
+    #[test]
+    fn an_old_device_token_ends_the_device_and_its_sessions_and_its_owner_is_told() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let elsewhere = bench.plain_session(account);
+        let first = bench.remember_device(account);
+        let here = granted(bench.sign_in(account));
+        bench.show_device(here.device.unwrap());
+        let newer = granted(bench.sign_in(account));
+        bench.notices();
+        bench.wait(DEVICE_GRACE_SECONDS + 1);
+        bench.show_device(first);
+        bench.fail_passwords(account, 1);
+        assert_eq!(bench.notices(), [Notice::DeviceTokenCopied {}]);
+        assert_eq!(query::devices(&bench.tables, account).unwrap(), []);
+        for session in [here.session, newer.session] {
+            assert!(
+                !query::session(&bench.tables, session)
+                    .unwrap()
+                    .unwrap()
+                    .is_live(bench.now)
+            );
+        }
+        assert!(
+            query::session(&bench.tables, elsewhere.session)
+                .unwrap()
+                .unwrap()
+                .is_live(bench.now)
+        );
+        assert_eq!(bench.account(account).throttle.failures, 1, "charged like a stranger's");
+    }
+
+    #[test]
+    fn a_lost_answer_does_not_cost_the_device() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        bench.remember_device(account);
+        granted(bench.sign_in(account));
+        bench.wait(DEVICE_GRACE_SECONDS);
+        let grant = granted(bench.sign_in(account));
+        assert_eq!(grant.device.map(|grant| grant.generation), Some(3));
+    }
+
+    #[test]
+    fn stale_evidence_does_not_punish_a_device() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let first = bench.remember_device(account);
+        granted(bench.sign_in(account));
+        bench.wait(DEVICE_GRACE_SECONDS + 1);
+        bench.show_device(first);
+        let reply = bench.sign_in_with(account, |command| command.base_seq = 0);
+        assert!(matches!(reply, Reply::Stale { .. }), "{reply:?}");
+        assert_eq!(query::devices(&bench.tables, account).unwrap().len(), 1);
+    }
+}

@@ -100,3 +100,143 @@ pub(super) fn renew(
     decision.trace.methods = method;
     Ok(decision)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::apply::testing::{Bench, granted, mac};
+    use crate::command::*;
+    use crate::factor::Methods;
+    use crate::ids::{ChallengeId, SessionId};
+    use crate::limits::STEP_UP_SECONDS;
+    use crate::reply::{Denial, Reply};
+
+    fn step_up(bench: &mut Bench, session: SessionId, password: bool, answer: Option<Answer>) -> Reply {
+        let account = crate::query::session(&bench.tables, session).unwrap().unwrap().account;
+        let base_seq = bench.account(account).auth_seq;
+        bench.run(Command::StepUp(StepUp {
+            session,
+            base_seq,
+            password,
+            answer,
+        }))
+    }
+
+    #[test]
+    fn se_1_se_5_a_step_up_gives_new_tokens_with_a_new_time_of_proof() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        let first = bench.session_of(account, factor);
+        bench.wait(STEP_UP_SECONDS + 1);
+        assert_eq!(
+            bench.issue_codes(first.session, 1),
+            Reply::Denied(Denial::StepUpRequired {})
+        );
+        let step = bench.step();
+        let answer = Answer {
+            totp: Some(CodeEvidence {
+                factor,
+                matched_step: Some(step),
+            }),
+            ..Answer::default()
+        };
+        let grant = granted(step_up(&mut bench, first.session, false, Some(answer)));
+        assert_eq!((grant.generation, grant.auth_time), (first.generation + 1, bench.now));
+        assert!(matches!(
+            bench.issue_codes(first.session, 1),
+            Reply::RecoveryCodesIssued { .. }
+        ));
+        assert_eq!(
+            step_up(&mut bench, first.session, false, Some(answer)),
+            Reply::Denied(Denial::InvalidCode {}),
+            "a code steps up once"
+        );
+    }
+
+    #[test]
+    fn se_5_the_password_alone_does_not_step_up_an_account_with_a_factor() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        let session = bench.session_of(account, factor).session;
+        assert_eq!(
+            step_up(&mut bench, session, true, None),
+            Reply::Denied(Denial::SecondFactorRequired { methods: Methods::TOTP })
+        );
+        let plain = bench.mailed_account("ben");
+        let grant = bench.plain_session(plain);
+        bench.wait(5);
+        let renewed = granted(step_up(&mut bench, grant.session, true, None));
+        assert_eq!(renewed.auth_time, bench.now);
+        assert_eq!(
+            step_up(&mut bench, grant.session, false, None),
+            Reply::Denied(Denial::InvalidCommand {}),
+            "something must be shown"
+        );
+    }
+
+    #[test]
+    fn th_8_wrong_codes_of_a_step_up_are_charged() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        let session = bench.session_of(account, factor).session;
+        let wrong = Answer {
+            totp: Some(CodeEvidence {
+                factor,
+                matched_step: None,
+            }),
+            ..Answer::default()
+        };
+        for _ in 0..5 {
+            assert_eq!(
+                step_up(&mut bench, session, false, Some(wrong)),
+                Reply::Denied(Denial::InvalidCode {})
+            );
+        }
+        let until = bench.now.plus_seconds(30);
+        assert_eq!(
+            step_up(&mut bench, session, false, Some(wrong)),
+            Reply::Denied(Denial::TooManyAttempts { until })
+        );
+    }
+
+    #[test]
+    fn a_mailed_code_steps_a_session_up_once() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let session = bench.plain_session(account).session;
+        let challenge = ChallengeId(bench.draw());
+        let start = StartStepUp {
+            session,
+            challenge,
+            code: Some(NewCode {
+                mac: mac(1),
+                sealed: crate::secret::Sealed(vec![]),
+                channel: Default::default(),
+            }),
+        };
+        let reply = bench.run(Command::StartStepUp(start));
+        assert!(
+            matches!(reply, Reply::SecondFactorRequired { mail: Some(_), .. }),
+            "{reply:?}"
+        );
+        bench.wait(5);
+        let grant = granted(bench.answer_mail(challenge, 1));
+        assert_eq!(
+            (grant.session, grant.auth_time, grant.generation),
+            (session, bench.now, 2)
+        );
+        assert!(grant.proved.0.has(Methods::EMAIL));
+        assert_eq!(bench.answer_mail(challenge, 1), Reply::Denied(Denial::ChallengeGone {}));
+    }
+
+    #[test]
+    fn se_2_an_ended_session_steps_nothing_up() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let session = bench.plain_session(account).session;
+        bench.run(Command::EndSession(EndSession { session }));
+        assert_eq!(
+            step_up(&mut bench, session, true, None),
+            Reply::Denied(Denial::SessionRevoked {})
+        );
+    }
+}

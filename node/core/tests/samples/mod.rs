@@ -1,7 +1,11 @@
 //! One of everything that has bytes, with fixed contents.
 
+pub(crate) mod later;
+
 use auth_core::command::*;
+use auth_core::device::DeviceProof;
 use auth_core::entry::{Client, Entry};
+use auth_core::idempotency::IdempotencyKey;
 use auth_core::ids::*;
 use auth_core::reply::{Denial, Reply, SessionGrant};
 use auth_core::secret::Sealed;
@@ -31,10 +35,31 @@ pub(crate) fn entries() -> Vec<(&'static str, Entry)> {
         command,
     };
     let commands = account_commands().into_iter().chain(login_commands());
-    commands
-        .chain(other_commands())
-        .map(|(name, command)| (name, entry(command)))
-        .collect()
+    let commands = commands.chain(other_commands()).chain(later::commands());
+    let mut entries: Vec<_> = commands.map(|(name, command)| (name, entry(command))).collect();
+    let (_, mut spoken) = entries[0].clone();
+    spoken.client = known_client();
+    entries.push(("register_account_of_a_known_client", spoken));
+    entries
+}
+
+/// A client that tells all it can.
+fn known_client() -> Client {
+    Client {
+        address: "2001:db8::1".into(),
+        device: Some(DeviceProof {
+            device: DeviceId(id(8)),
+            generation: 3,
+        }),
+        agent: Some("curl/8".into()),
+        language: Some("pt".into()),
+        idempotency: Some(IdempotencyKey {
+            scope: id(1),
+            key: id(9),
+            body: later::mac(8),
+            answer: Some(Sealed(vec![1])),
+        }),
+    }
 }
 
 fn account_commands() -> [(&'static str, Command); 4] {
@@ -191,6 +216,20 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
     answers
         .into_iter()
         .chain(denials.map(Reply::Denied))
-        .map(|reply| (reply.outcome(), reply))
+        .chain(later::replies())
+        .map(|reply| (outcome(&reply), reply))
+        .chain([(
+            "session_started_on_a_device",
+            Reply::SessionStarted(later::grant_with_device()),
+        )])
         .collect()
+}
+
+/// Names of outcomes; one name is that of an answer and of a refusal.
+fn outcome(reply: &Reply) -> &'static str {
+    if matches!(reply, Reply::Denied(Denial::SecondFactorRequired { .. })) {
+        "denied_second_factor_required"
+    } else {
+        reply.outcome()
+    }
 }

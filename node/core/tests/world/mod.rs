@@ -2,6 +2,7 @@
 //! it read. Proposals are held back, delivered out of order and repeated. What they prove is decided elsewhere.
 
 mod actions;
+mod rebase;
 
 pub(crate) use actions::{Action, Ask, Guess, Step, prompt, runs};
 
@@ -20,6 +21,7 @@ use auth_core::reply::Reply;
 use auth_core::secret::Sealed;
 use auth_core::tables::memory::MemoryTables;
 use auth_core::time::Timestamp;
+use rebase::{from_the_end, rebased, username};
 use std::collections::BTreeMap;
 
 /// What applies an entry: the real thing, or one that was broken on purpose.
@@ -358,61 +360,5 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
             session,
             session_seconds: SESSION_SECONDS,
         }))
-    }
-}
-
-fn username(name: u8) -> String {
-    format!("user-{name}")
-}
-
-/// The last one for 0.
-fn from_the_end<T: Copy>(all: &[T], pick: usize) -> Option<T> {
-    all.iter().rev().nth(pick % all.len().max(1)).copied()
-}
-
-fn rebased(command: Command, base_seq: u64) -> Command {
-    match command {
-        Command::RefuseLogin(RefuseLogin {
-            subject: Subject::Account { account, .. },
-        }) => Command::RefuseLogin(RefuseLogin {
-            subject: Subject::Account { account, base_seq },
-        }),
-        Command::EnrolTotp(command) => Command::EnrolTotp(EnrolTotp { base_seq, ..command }),
-        Command::StartLogin(command) => Command::StartLogin(StartLogin { base_seq, ..command }),
-        Command::VerifyFactor(command) => Command::VerifyFactor(VerifyFactor { base_seq, ..command }),
-        Command::LogIn(command) => Command::LogIn(LogIn { base_seq, ..command }),
-        command @ (Command::RegisterAccount(_)
-        | Command::RefuseLogin(_)
-        | Command::RefreshSession(_)
-        | Command::EndSession(_)
-        | Command::InstallSigningKey(_)
-        | Command::MarkMailSent(_)
-        | Command::SignIn(_)
-        | Command::AnswerChallenge(_)
-        | Command::SendCode(_)
-        | Command::ChangePassword(_)
-        | Command::RequestPasswordReset(_)
-        | Command::ResetPassword(_)
-        | Command::RequestEmailChange(_)
-        | Command::ConfirmEmail(_)
-        | Command::DeleteAccount(_)
-        | Command::IssueRecoveryCodes(_)
-        | Command::AddTotp(_)
-        | Command::ConfirmTotp(_)
-        | Command::RemoveTotp(_)
-        | Command::SetEmailFactor(_)
-        | Command::StepUp(_)
-        | Command::StartStepUp(_)
-        | Command::EndSessions(_)
-        | Command::ForgetDevice(_)
-        | Command::SetPolicy(_)
-        | Command::BootstrapAdmin(_)
-        | Command::AdministerAccount(_)
-        | Command::AddSigningKey(_)
-        | Command::DropSigningKeys(_)
-        | Command::Reseal(_)
-        | Command::MarkMailFailed(_)
-        | Command::ReleaseMail(_)
-        | Command::UpgradePassword(_)) => command,
     }
 }

@@ -1,12 +1,18 @@
 //! A bench for the tests of single commands: one log, a clock that is set by hand, and proposers that are never stale.
 
+mod logins;
+
+pub(in crate::apply) use logins::{granted, mac, password, token};
+
 use super::apply;
 use crate::account::Account;
 use crate::command::{
     CodeEvidence, Command, EnrolTotp, LogIn, RefuseLogin, RegisterAccount, StartLogin, Subject, VerifyFactor,
 };
+use crate::device::DeviceProof;
 use crate::entry::{Client, Entry};
 use crate::factor::Factor;
+use crate::idempotency::IdempotencyKey;
 use crate::ids::{AccountId, ChallengeId, FactorId, RequestId, SessionId};
 use crate::limits::TOTP_STEP_SECONDS;
 use crate::query;
@@ -16,49 +22,60 @@ use crate::tables::memory::MemoryTables;
 use crate::time::Timestamp;
 
 /// 16 bytes that differ for every number.
-pub(super) fn id(number: u64) -> [u8; 16] {
+pub(in crate::apply) fn id(number: u64) -> [u8; 16] {
     u128::from(number).to_be_bytes()
 }
 
 /// See the module.
-pub(super) struct Bench {
-    pub(super) tables: MemoryTables,
-    pub(super) now: Timestamp,
-    pub(super) index: u64,
+pub(in crate::apply) struct Bench {
+    pub(in crate::apply) tables: MemoryTables,
+    pub(in crate::apply) now: Timestamp,
+    pub(in crate::apply) index: u64,
     /// Id of the next session, instead of a fresh one.
-    pub(super) next_session: Option<SessionId>,
+    pub(in crate::apply) next_session: Option<SessionId>,
+    /// Address of the client.
+    pub(in crate::apply) address: String,
+    /// The device token that it shows.
+    pub(in crate::apply) device: Option<DeviceProof>,
+    /// The key that it names its requests by.
+    pub(in crate::apply) idempotency: Option<IdempotencyKey>,
     drawn: u64,
 }
 
 impl Bench {
-    pub(super) fn new() -> Self {
+    pub(in crate::apply) fn new() -> Self {
         let now = Timestamp::from_seconds(1_700_000_000);
         Self {
             tables: MemoryTables::default(),
             now,
             index: 0,
             next_session: None,
+            address: "192.0.2.1".into(),
+            device: None,
+            idempotency: None,
             drawn: 1_000_000,
         }
     }
 
-    pub(super) fn wait(&mut self, seconds: u64) {
+    pub(in crate::apply) fn wait(&mut self, seconds: u64) {
         self.now = self.now.plus_seconds(seconds);
     }
 
     /// The time step of now.
-    pub(super) fn step(&self) -> u64 {
+    pub(in crate::apply) fn step(&self) -> u64 {
         self.now.seconds() / TOTP_STEP_SECONDS
     }
 
-    fn draw(&mut self) -> [u8; 16] {
+    pub(in crate::apply) fn draw(&mut self) -> [u8; 16] {
         self.drawn += 1;
         id(self.drawn)
     }
 
-    pub(super) fn run(&mut self, command: Command) -> Reply {
+    pub(in crate::apply) fn run(&mut self, command: Command) -> Reply {
         let client = Client {
-            address: "192.0.2.1".into(),
+            address: self.address.clone(),
+            device: self.device,
+            idempotency: self.idempotency.clone(),
             ..Client::default()
         };
         let entry = Entry {
@@ -70,16 +87,16 @@ impl Bench {
         self.run_entry(&entry)
     }
 
-    pub(super) fn run_entry(&mut self, entry: &Entry) -> Reply {
+    pub(in crate::apply) fn run_entry(&mut self, entry: &Entry) -> Reply {
         self.index += 1;
         apply(self.index, entry, &mut self.tables).unwrap()
     }
 
-    pub(super) fn account(&self, id: AccountId) -> Account {
+    pub(in crate::apply) fn account(&self, id: AccountId) -> Account {
         query::account(&self.tables, id).unwrap().unwrap()
     }
 
-    pub(super) fn factor(&self, account: AccountId, id: FactorId) -> Factor {
+    pub(in crate::apply) fn factor(&self, account: AccountId, id: FactorId) -> Factor {
         query::factors(&self.tables, account)
             .unwrap()
             .into_iter()
@@ -87,7 +104,7 @@ impl Bench {
             .unwrap()
     }
 
-    pub(super) fn new_account(&mut self, name: &str, email: &str) -> RegisterAccount {
+    pub(in crate::apply) fn new_account(&mut self, name: &str, email: &str) -> RegisterAccount {
         RegisterAccount {
             account: AccountId(self.draw()),
             username: name.into(),
@@ -100,7 +117,7 @@ impl Bench {
         }
     }
 
-    pub(super) fn register(&mut self, name: &str, email: &str) -> AccountId {
+    pub(in crate::apply) fn register(&mut self, name: &str, email: &str) -> AccountId {
         let command = self.new_account(name, email);
         let account = command.account;
         let reply = self.run(Command::RegisterAccount(command));
@@ -114,7 +131,7 @@ impl Bench {
         account
     }
 
-    pub(super) fn try_enrol(&mut self, account: AccountId) -> Reply {
+    pub(in crate::apply) fn try_enrol(&mut self, account: AccountId) -> Reply {
         let command = EnrolTotp {
             account,
             base_seq: self.account(account).auth_seq,
@@ -125,7 +142,7 @@ impl Bench {
         self.run(Command::EnrolTotp(command))
     }
 
-    pub(super) fn enrol(&mut self, account: AccountId) -> FactorId {
+    pub(in crate::apply) fn enrol(&mut self, account: AccountId) -> FactorId {
         let reply = self.try_enrol(account);
         let Reply::TotpPending { factor, .. } = reply else {
             panic!("{reply:?}")
@@ -134,7 +151,7 @@ impl Bench {
     }
 
     /// An account with a confirmed factor, whose last step lies in the past.
-    pub(super) fn bound_account(&mut self, name: &str) -> (AccountId, FactorId) {
+    pub(in crate::apply) fn bound_account(&mut self, name: &str) -> (AccountId, FactorId) {
         let account = self.register(name, &format!("{name}@example.org"));
         let factor = self.enrol(account);
         let step = self.step();
@@ -144,7 +161,7 @@ impl Bench {
         (account, factor)
     }
 
-    pub(super) fn start(&mut self, account: AccountId) -> ChallengeId {
+    pub(in crate::apply) fn start(&mut self, account: AccountId) -> ChallengeId {
         let challenge = ChallengeId(self.draw());
         let base_seq = self.account(account).auth_seq;
         let reply = self.run(Command::StartLogin(StartLogin {
@@ -157,7 +174,12 @@ impl Bench {
         challenge
     }
 
-    pub(super) fn verify(&mut self, challenge: ChallengeId, factor: FactorId, matched_step: Option<u64>) -> Reply {
+    pub(in crate::apply) fn verify(
+        &mut self,
+        challenge: ChallengeId,
+        factor: FactorId,
+        matched_step: Option<u64>,
+    ) -> Reply {
         let row = query::challenge(&self.tables, challenge).unwrap();
         let base_seq = row.map_or(0, |row| self.account(row.account).auth_seq);
         let session = self.draw_session();
@@ -171,7 +193,7 @@ impl Bench {
         }))
     }
 
-    pub(super) fn log_in(&mut self, account: AccountId, code: Option<(FactorId, Option<u64>)>) -> Reply {
+    pub(in crate::apply) fn log_in(&mut self, account: AccountId, code: Option<(FactorId, Option<u64>)>) -> Reply {
         let base_seq = self.account(account).auth_seq;
         let code = code.map(|(factor, matched_step)| CodeEvidence { factor, matched_step });
         let session = self.draw_session();
@@ -184,7 +206,7 @@ impl Bench {
         }))
     }
 
-    pub(super) fn fail_passwords(&mut self, account: AccountId, times: u32) {
+    pub(in crate::apply) fn fail_passwords(&mut self, account: AccountId, times: u32) {
         for _ in 0..times {
             let subject = Subject::Account {
                 account,
@@ -195,12 +217,12 @@ impl Bench {
     }
 
     /// Uses the account's budget up.
-    pub(super) fn block(&mut self, account: AccountId) {
+    pub(in crate::apply) fn block(&mut self, account: AccountId) {
         self.fail_passwords(account, 5);
         assert!(self.account(account).throttle.blocked_until(self.now).is_some());
     }
 
-    fn draw_session(&mut self) -> SessionId {
+    pub(in crate::apply) fn draw_session(&mut self) -> SessionId {
         let drawn = SessionId(self.draw());
         self.next_session.take().unwrap_or(drawn)
     }
