@@ -3,6 +3,7 @@
 //! Names and shapes only, and the OpenAPI document that is made from them. No I/O, no decisions: those live in `lb` and
 //! `node`.
 
+pub mod audit_export;
 #[macro_use]
 pub mod body;
 pub mod dialect_002;
@@ -13,6 +14,7 @@ pub mod limits;
 pub mod openapi;
 pub mod operation;
 pub mod operations;
+pub mod operator;
 pub mod paths;
 pub mod problem;
 pub mod status;

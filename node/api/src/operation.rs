@@ -349,18 +349,15 @@ impl Operation {
     /// Every status of an error that it can answer with, in order: its own, and those that any call of its kind has.
     #[must_use]
     pub fn errors(&self) -> Vec<u16> {
-        // The service may fail, be overloaded or without a quorum, and requests may be too large or too many.
-        let mut all = vec![413, 429, 500, 503];
+        // Requests may be malformed, too large or too many, and the service may fail, be overloaded or without a quorum.
+        let mut all = vec![400, 413, 429, 500, 503];
         all.extend_from_slice(self.refusals);
         if self.body.is_some() {
-            all.extend([400, 415]);
-        }
-        if !self.query.is_empty() {
-            all.push(400);
+            all.push(415);
         }
         if self.method == Method::Post {
-            // A bad or reused Idempotency-Key.
-            all.extend([400, 422]);
+            // A reused Idempotency-Key.
+            all.push(422);
         }
         if self.method != Method::Get {
             // Cookies from another site's page.
@@ -372,7 +369,7 @@ impl Operation {
             Access::StepUp | Access::Enrolment | Access::Admin | Access::AdminStepUp => all.extend([401, 403]),
         }
         if self.if_match {
-            all.extend([400, 412, 428]);
+            all.extend([412, 428]);
         }
         if self.parameters().next().is_some() {
             all.push(404);

@@ -2,15 +2,21 @@
 //!
 //! The headers come from the load balancer, which removes a client's own copies; the listener lets nobody else in.
 
+use super::cookies;
 use crate::limits::REQUEST_DEADLINE_DEFAULT;
 use crate::{clock, entropy};
 use auth_api::headers;
 use auth_api::limits::REQUEST_ID_CHARS;
+use auth_core::idempotency::IdempotencyKey;
+use auth_core::limits::AGENT_BYTES_MAX;
+use auth_core::reply::Reply;
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
+use http::header::{ACCEPT_LANGUAGE, USER_AGENT};
 use http::request::Parts;
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The surroundings of one request.
@@ -28,7 +34,20 @@ pub struct RequestContext {
     pub is_browser: bool,
     /// The `Host` that the client asked for; empty when it sent none.
     pub origin_host: String,
+    /// What the client calls itself, cut to what is kept.
+    pub agent: Option<String>,
+    /// Language of its mails: one of [`LANGUAGES`].
+    pub language: &'static str,
+    /// Token of a remembered device.
+    pub device_token: Option<String>,
+    /// The client's name for this request, once the route's guard has read it.
+    pub idempotency: Option<Arc<IdempotencyKey>>,
+    /// The answer that a request of this name got before.
+    pub kept: Option<Arc<Reply>>,
 }
+
+/// Languages that mails are written in; the first is the default.
+pub const LANGUAGES: [&str; 3] = ["en", "pt", "ru"];
 
 impl RequestContext {
     /// Reads the load balancer's headers. A missing or malformed id is replaced by a random one, a missing or malformed
@@ -52,7 +71,49 @@ impl RequestContext {
                 .or_else(|| text(http::header::HOST.as_str()))
                 .unwrap_or_default()
                 .to_owned(),
+            agent: text(USER_AGENT.as_str()).map(|agent| cut(agent, AGENT_BYTES_MAX)),
+            language: language(text(ACCEPT_LANGUAGE.as_str()).unwrap_or_default()),
+            device_token: cookies::read(headers, cookies::DEVICE),
+            idempotency: None,
+            kept: None,
         }
+    }
+}
+
+/// Header values that are text are ASCII: any byte is an end.
+fn cut(text: &str, bytes_max: usize) -> String {
+    text.get(..bytes_max).unwrap_or(text).to_owned()
+}
+
+/// The language of ours that is wanted most; of several that are wanted alike the first.
+fn language(accept: &str) -> &'static str {
+    let mut best = (0, LANGUAGES[0]);
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let tag = parts.next().unwrap_or_default();
+        let primary = tag.split('-').next().unwrap_or_default();
+        let Some(known) = LANGUAGES.into_iter().find(|known| known.eq_ignore_ascii_case(primary)) else {
+            continue;
+        };
+        let weight = parts.find_map(|part| part.strip_prefix("q=")).map_or(1000, thousandths);
+        if weight > best.0 {
+            best = (weight, known);
+        }
+    }
+    best.1
+}
+
+/// `0.8` as 800 (RFC 9110 12.4.2). What is no number counts as nothing.
+pub(super) fn thousandths(quality: &str) -> u16 {
+    let (whole, fraction) = quality.split_once('.').unwrap_or((quality, ""));
+    if !fraction.bytes().all(|digit| digit.is_ascii_digit()) || fraction.len() > 3 {
+        return 0;
+    }
+    let fraction = format!("{fraction:0<3}").parse::<u16>().unwrap_or(0);
+    match whole {
+        "1" => 1000,
+        "0" => fraction,
+        _ => 0,
     }
 }
 
@@ -124,5 +185,19 @@ mod tests {
         assert_ne!(seen.operation, context(&[]).operation, "each is random");
         assert_eq!(seen.client_address, PEER);
         assert!(!seen.is_browser);
+    }
+
+    #[test]
+    fn the_language_that_is_wanted_most_is_chosen() {
+        for (accept, chosen) in [
+            ("", "en"),
+            ("pt-BR,pt;q=0.9,en;q=0.8", "pt"),
+            ("de, ru;q=0.5, en;q=0.4", "ru"),
+            ("en;q=0, ru;q=0.001", "ru"),
+            ("fr", "en"),
+            ("ru;q=x", "en"),
+        ] {
+            assert_eq!(language(accept), chosen, "{accept}");
+        }
     }
 }

@@ -15,6 +15,10 @@ pub const ACCESS: &str = "__Host-access_token";
 pub const REFRESH: &str = "__Host-refresh_token";
 /// Cookie of a login that waits for its second factor.
 pub const CHALLENGE: &str = "__Host-login_challenge";
+/// Cookie of a device that the account knows.
+pub const DEVICE: &str = "__Host-device";
+/// How long a browser keeps the device cookie without a login, in seconds.
+const DEVICE_SECONDS: u64 = 400 * 86_400;
 
 /// Attributes that every cookie has.
 const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Lax";
@@ -58,6 +62,28 @@ pub fn set_tokens(headers: &mut HeaderMap, config: &HttpConfig, tokens: &IssuedT
     if config.legacy_cookie_names {
         set(headers, LEGACY_ACCESS_COOKIE, access.0, access.1);
         set(headers, LEGACY_REFRESH_COOKIE, refresh.0, refresh.1);
+    }
+    set_device(headers, tokens);
+}
+
+/// Adds the refresh token alone, and the device's.
+pub fn set_refresh(headers: &mut HeaderMap, config: &HttpConfig, tokens: &IssuedTokens) {
+    let refresh = (tokens.refresh.expose_secret(), tokens.refresh_expires_at);
+    set(headers, REFRESH, refresh.0, refresh.1);
+    if config.legacy_cookie_names {
+        set(headers, LEGACY_REFRESH_COOKIE, refresh.0, refresh.1);
+    }
+    set_device(headers, tokens);
+}
+
+fn set_device(headers: &mut HeaderMap, tokens: &IssuedTokens) {
+    if let Some(device) = &tokens.device {
+        set(
+            headers,
+            DEVICE,
+            device.expose_secret(),
+            clock::now().plus_seconds(DEVICE_SECONDS),
+        );
     }
 }
 

@@ -3,10 +3,12 @@
 pub mod browser;
 pub mod context;
 pub mod cookies;
+mod deliver;
 pub mod forms;
 pub mod guards;
 pub mod handlers;
 mod head_timeout;
+mod idempotency;
 pub mod ops;
 pub mod pipeline;
 pub mod refusal;
@@ -16,3 +18,4 @@ pub mod security_headers;
 pub mod server;
 pub mod status;
 pub mod times;
+pub mod words;

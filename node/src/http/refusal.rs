@@ -107,27 +107,32 @@ impl Refusal {
             Denial::TooManyAttempts { until } => Self::too_many(clock::now(), until),
             Denial::EnrolmentRequired {} => Self::new(Code::EnrolmentRequired, "totp_enrolment_required"),
             Denial::AlreadyEnrolled {} => Self::new(Code::Forbidden, "totp_already_enrolled"),
-            Denial::NotApproved {} => Self::new(Code::AccountNotApproved, "The account is not approved yet"),
-            Denial::AddressUnconfirmed {} => Self::new(Code::AccountNotApproved, "The address is not confirmed yet"),
+            Denial::NotApproved {} => Self::new(Code::AccountNotApproved, "The account waits for approval"),
+            Denial::AddressUnconfirmed {} => Self::new(Code::AccountNotApproved, "The address must be confirmed first"),
             Denial::StepUpRequired {} => Self::new(Code::StepUpRequired, "Prove who you are again first"),
-            Denial::RegistrationClosed {}
-            | Denial::Forbidden {}
-            | Denial::AdminExists {}
-            | Denial::LastAdmin {}
-            | Denial::MethodNotOffered {} => Self::new(Code::Forbidden, denial.code()),
+            Denial::RegistrationClosed {} => Self::new(Code::Forbidden, "Registration is closed"),
+            Denial::Forbidden {} => Self::new(Code::Forbidden, "Not allowed"),
+            Denial::AdminExists {} => Self::new(Code::Conflict, "There is an administrator already"),
+            Denial::LastAdmin {} => Self::new(Code::Conflict, "There would be no administrator any more"),
             Denial::NotFound {} => Self::new(Code::NotFound, "Not found"),
-            Denial::TokenGone {} | Denial::SecondFactorRequired { .. } => {
+            // Whether the challenge takes another method is told by the challenge, not by guessing.
+            Denial::MethodNotOffered {} | Denial::TokenGone {} => {
                 Self::new(Code::InvalidCode, "Invalid or expired code")
+            }
+            Denial::SecondFactorRequired { .. } => {
+                Self::new(Code::InvalidCode, "A code of the second factor is needed")
             }
             Denial::IdempotencyKeyReused {} => Self::new(
                 Code::IdempotencyKeyReused,
                 "Idempotency-Key was used for another request",
             ),
             Denial::TooManyMails { until } => Self::too_many(clock::now(), until),
-            Denial::TooManyFactors {} | Denial::VersionConflict { .. } | Denial::KeyPending {} => {
-                Self::new(Code::Conflict, denial.code())
-            }
-            Denial::InvalidPolicy {} | Denial::InvalidCommand {} => Self::new(Code::InvalidRequest, denial.code()),
+            Denial::TooManyFactors {} => Self::new(Code::Conflict, "The account has as many factors as it may have"),
+            Denial::VersionConflict { .. } => Self::new(Code::VersionMismatch, "The policy was changed meanwhile"),
+            Denial::KeyPending {} => Self::new(Code::Conflict, "A signing key waits to become active already"),
+            Denial::InvalidPolicy {} => Self::new(Code::InvalidRequest, "The policy contradicts itself"),
+            // A bound that this node should have kept.
+            Denial::InvalidCommand {} => Self::new(Code::Internal, "Internal error"),
             // The entry waited longer than repeats are remembered: it was refused without effect.
             Denial::TooOld {} => Self::unavailable(),
         }
@@ -139,6 +144,15 @@ impl Refusal {
         Self {
             retry_after_s: Some(UNAVAILABLE_RETRY_SECONDS),
             ..Self::new(Code::Unavailable, "Temporarily unavailable, try again later")
+        }
+    }
+
+    /// The same, to be tried again in a minute.
+    #[must_use]
+    pub fn waiting_a_minute(self) -> Self {
+        Self {
+            retry_after_s: Some(60),
+            ..self
         }
     }
 

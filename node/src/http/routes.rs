@@ -3,7 +3,7 @@
 //! Paths with and without a trailing slash answer the same. No handler decides who may call it: the guard does.
 
 use super::guards::Guard;
-use super::handlers::{dialect_003, jwks, pages};
+use super::handlers::{dialect_002, dialect_003, dialect_004, docs, jwks, pages, v1};
 use super::refusal::Refusal;
 use super::respond::{self, Refused};
 use super::{browser, security_headers};
@@ -103,7 +103,12 @@ pub fn table() -> Vec<Route> {
         Route::call(&api::OWN_USER, dialect_003::user_info),
         Route::call(&api::REFRESH_TOKENS, dialect_003::refresh),
         Route::call(&operations::JWKS, jwks::jwks),
+        Route::call(&operations::OPENAPI, docs::openapi),
+        Route::call(&operations::DOCS, docs::docs),
     ];
+    routes.extend(v1::routes());
+    routes.extend(dialect_002::routes());
+    routes.extend(dialect_004::routes());
     routes.extend(pages::routes());
     routes
 }

@@ -3,8 +3,13 @@
 use super::{Auth, Authenticated, ServiceError, effective_now};
 use crate::clock;
 use crate::http::context::RequestContext;
-use auth_core::account::AccountStatus;
+use auth_core::account::{Account, AccountStatus};
+use auth_core::factor::{Factor, Methods};
+use auth_core::limits::STEP_UP_SECONDS;
 use auth_core::query;
+use auth_core::reply::Reply;
+use auth_core::session::Session;
+use auth_core::time::Timestamp;
 
 impl Auth {
     /// The account and session of an access token. The token alone is not enough: behind a read barrier the session must
@@ -31,6 +36,50 @@ impl Auth {
         let account = query::account(&view, session.account)?
             .filter(|account| account.status == AccountStatus::Active)
             .ok_or(ServiceError::Unauthenticated)?;
-        Ok(Authenticated { account, session })
+        let is_fresh = is_fresh(&session, &account, &query::factors(&view, account.id)?, now);
+        Ok(Authenticated {
+            account,
+            session,
+            is_fresh,
+        })
     }
+}
+
+impl Auth {
+    /// Whether this very request has ended the session of its own token: then its answer was lost on the way, and the load
+    /// balancer repeats what would otherwise be refused for want of a session.
+    ///
+    /// # Errors
+    /// `Unauthenticated` for what is no access token of ours.
+    pub async fn repeats_its_own_end(&self, ctx: &RequestContext, access_token: &str) -> Result<bool, ServiceError> {
+        let inner = &self.inner;
+        let shown = inner
+            .verifier
+            .access(&inner.signing, access_token, clock::now())
+            .map_err(super::token_refused)?;
+        let view = self.current_view(ctx).await?;
+        let ends = [
+            ("end_session", shown.session.0),
+            ("end_sessions", shown.session.0),
+            ("delete_account", shown.account.0),
+        ];
+        for (verb, subject) in ends {
+            let reply = query::reply(&view, Self::request_id(ctx, verb, &subject))?;
+            if reply.is_some_and(|reply| !matches!(reply, Reply::Denied(_))) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// The core decides by the same rule; here it spares work that would be refused.
+fn is_fresh(session: &Session, account: &Account, factors: &[Factor], now: Timestamp) -> bool {
+    let proved = session.proved.0;
+    let enough = if factors.iter().any(Factor::is_bound) {
+        proved.is_aal2()
+    } else {
+        account.email_factor_since.is_none() || proved.has(Methods::EMAIL) || proved.is_aal2()
+    };
+    enough && now <= session.auth_time.plus_seconds(STEP_UP_SECONDS)
 }

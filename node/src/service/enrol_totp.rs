@@ -1,7 +1,7 @@
 //! `enrol_totp`: a TOTP seed for an account that has no confirmed factor yet.
 
 use super::error::refusal;
-use super::guess::Claim;
+use super::guess::{Claim, Code, Who};
 use super::totp::Seed;
 use super::{Auth, PendingTotp, ServiceError};
 use crate::entropy;
@@ -33,9 +33,9 @@ impl Auth {
         let fresh = FreshSeed::draw();
         let claim = Claim {
             verb: VERB,
-            username,
+            who: Who::Named(username),
             password,
-            code: None,
+            code: Code::Absent,
         };
         let guessed = self
             .guess(ctx, &claim, |known, _| fresh.command(self, &known.account))
@@ -69,10 +69,15 @@ impl FreshSeed {
 
     /// What binds the seed to an account, sealed for it.
     pub(super) fn seal(&self, auth: &Auth, account: AccountId) -> Result<NewTotp, ServiceError> {
+        self.seal_as(auth, account, LABEL)
+    }
+
+    /// The same under a name that its owner chose.
+    pub(super) fn seal_as(&self, auth: &Auth, account: AccountId, label: &str) -> Result<NewTotp, ServiceError> {
         Ok(NewTotp {
             factor: self.factor,
             seed: self.seed.seal(&auth.inner.ring, account, self.factor)?,
-            label: LABEL.to_owned(),
+            label: label.to_owned(),
         })
     }
 

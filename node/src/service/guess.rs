@@ -4,9 +4,10 @@
 //! On `Stale` the account changed meanwhile: the budget is looked at again, and the evidence that was already computed is
 //! proposed again; unless the password or the factor itself changed, then it is computed once more.
 
+use super::answer::Given;
 use super::error::refusal;
 use super::limits::{CONTENTION_RETRY_SECONDS, EVALUATIONS_MAX, STALE_PROPOSALS_MAX, TOTP_SEED_BYTES};
-use super::names::username_key;
+use super::names::{email_key, username_key};
 use super::totp::Seed;
 use super::{Auth, ServiceError, effective_now};
 use crate::clock;
@@ -14,8 +15,9 @@ use crate::http::context::RequestContext;
 use crate::replication::View;
 use crate::secrets::Purpose;
 use auth_core::account::Account;
-use auth_core::command::{CodeEvidence, Command, RefuseLogin, Subject};
-use auth_core::factor::Factor;
+use auth_core::command::{Answer, CodeEvidence, Command, RefuseLogin, Subject};
+use auth_core::device::Device;
+use auth_core::factor::{Factor, Methods, RecoveryCodes};
 use auth_core::ids::{AccountId, FactorId, NameMac, RequestId};
 use auth_core::policy::throttle::Throttle;
 use auth_core::query;
@@ -29,17 +31,50 @@ pub(super) struct Claim<'a> {
     /// The verb, as in the log.
     pub(super) verb: &'static str,
     /// Whose password it is said to be.
-    pub(super) username: &'a str,
+    pub(super) who: Who<'a>,
     /// The password.
     pub(super) password: &'a SecretString,
-    /// The code of the second factor, for verbs that take both at once.
-    pub(super) code: Option<&'a str>,
+    /// The second factor, for verbs that take both at once.
+    pub(super) code: Code<'a>,
+}
+
+/// Whose password it is said to be.
+#[derive(Clone, Copy)]
+pub(super) enum Who<'a> {
+    /// Of this user name or mail address.
+    Named(&'a str),
+    /// Of the account of a session.
+    Owner(AccountId),
+}
+
+/// A second factor that comes with a password.
+#[derive(Clone, Copy)]
+pub(super) enum Code<'a> {
+    /// None.
+    Absent,
+    /// Digits of an authenticator app, which may be the first ones of one that waits for them.
+    Totp(&'a str),
+    /// A code of any kind.
+    Given(Given<'a>),
+}
+
+/// What the comparison of a second factor gave.
+#[derive(Clone)]
+pub(super) enum Compared {
+    /// There was none.
+    Nothing,
+    /// Of [`Code::Totp`]; none when the account has no usable app.
+    Totp(Option<CodeEvidence>),
+    /// Of [`Code::Given`].
+    Answer(Answer),
 }
 
 /// An account as it is read for one evaluation.
 pub(super) struct Known {
     pub(super) account: Account,
     pub(super) factors: Vec<Factor>,
+    recovery: Option<RecoveryCodes>,
+    device: Option<Device>,
 }
 
 /// The end of a claim whose password was right.
@@ -69,14 +104,14 @@ struct Seen {
 /// What the comparison gave, and what was compared with.
 struct Evidence {
     right: bool,
-    code: Option<CodeEvidence>,
+    code: Compared,
     basis: Basis,
 }
 
 /// The rows that evidence stands on. Throttles and sequence numbers may change under it, these may not.
 #[derive(PartialEq, Eq)]
 enum Basis {
-    Known { password: Sealed, factor: Option<FactorId> },
+    Known { password: Sealed, factors: Vec<FactorId> },
     Unknown,
 }
 
@@ -87,18 +122,22 @@ impl Auth {
         &self,
         ctx: &RequestContext,
         claim: &Claim<'_>,
-        on_right: impl Fn(&Known, Option<CodeEvidence>) -> Result<Command, ServiceError>,
+        on_right: impl Fn(&Known, &Compared) -> Result<Command, ServiceError>,
     ) -> Result<Guessed, ServiceError> {
         self.admit(ctx)?;
-        let key = username_key(claim.username);
+        let key = claim.who.key();
         let ids = Ids::new(ctx, claim.verb, &key);
-        let mut seen = self.read_claimant(ctx, &key, &ids).await?;
+        let mut seen = self.read_claimant(ctx, claim, &key, &ids).await?;
+        if ctx.kept.is_some() && matches!(seen.claimant, Claimant::Unknown { .. }) {
+            // Whose answer was kept is gone.
+            return Err(ServiceError::Denied(Denial::InvalidCredentials {}));
+        }
         within_budget(&seen, claim)?;
         let mut evidence = self.evaluate(ctx, claim, &seen).await?;
         let mut evaluations = 1;
         for _ in 0..=STALE_PROPOSALS_MAX {
             let (id, command) = match &seen.claimant {
-                Claimant::Known(known) if evidence.right => (ids.right, on_right(known, evidence.code)?),
+                Claimant::Known(known) if evidence.right => (ids.right, on_right(known, &evidence.code)?),
                 Claimant::Known(known) => (ids.wrong, refuse_account(&known.account)),
                 Claimant::Unknown { name, .. } => (ids.wrong, refuse(Subject::UnknownName { name: *name })),
             };
@@ -113,7 +152,7 @@ impl Auth {
                     Claimant::Known(_) | Claimant::Unknown { .. } => Err(refusal("refuse_login", &reply)),
                 };
             }
-            seen = self.read_claimant(ctx, &key, &ids).await?;
+            seen = self.read_claimant(ctx, claim, &key, &ids).await?;
             within_budget(&seen, claim)?;
             if seen.basis() != evidence.basis {
                 if evaluations == EVALUATIONS_MAX {
@@ -126,14 +165,48 @@ impl Auth {
         Err(contended())
     }
 
-    async fn read_claimant(&self, ctx: &RequestContext, key: &str, ids: &Ids) -> Result<Seen, ServiceError> {
+    /// The password of a session's own account.
+    pub(super) async fn guess_own(
+        &self,
+        ctx: &RequestContext,
+        verb: &'static str,
+        account: AccountId,
+        password: &SecretString,
+        on_right: impl Fn(&Known) -> Result<Command, ServiceError>,
+    ) -> Result<Reply, ServiceError> {
+        let claim = Claim {
+            verb,
+            who: Who::Owner(account),
+            password,
+            code: Code::Absent,
+        };
+        let guessed = self.guess(ctx, &claim, |known, _| on_right(known)).await?;
+        Ok(guessed.reply)
+    }
+
+    async fn read_claimant(
+        &self,
+        ctx: &RequestContext,
+        claim: &Claim<'_>,
+        key: &[u8],
+        ids: &Ids,
+    ) -> Result<Seen, ServiceError> {
         let view = self.current_view(ctx).await?;
         let now = effective_now(&view)?;
-        let answered = was_answered(&view, ids.right)? || was_answered(&view, ids.wrong)?;
-        let claimant = match query::account_by_username(&view, key)? {
+        let answered = ctx.kept.is_some() || was_answered(&view, ids.right)? || was_answered(&view, ids.wrong)?;
+        let found = match claim.who {
+            Who::Named(identifier) => find(&view, identifier)?,
+            Who::Owner(account) => Some(query::account(&view, account)?.ok_or(ServiceError::Unauthenticated)?),
+        };
+        let claimant = match found {
             Some(account) => {
-                let factors = query::factors(&view, account.id)?;
-                Claimant::Known(Box::new(Known { account, factors }))
+                let proof = self.device_proof(ctx);
+                Claimant::Known(Box::new(Known {
+                    factors: query::factors(&view, account.id)?,
+                    recovery: query::recovery_codes(&view, account.id)?,
+                    device: query::known_device(&view, account.id, proof, now)?,
+                    account,
+                }))
             }
             None => {
                 let name = self.name_mac(key);
@@ -152,10 +225,16 @@ impl Auth {
 
     /// Compares password and code with what is stored, or with dummies that cost the same (EN-2).
     async fn evaluate(&self, ctx: &RequestContext, claim: &Claim<'_>, seen: &Seen) -> Result<Evidence, ServiceError> {
+        let basis = seen.basis();
+        if ctx.kept.is_some() {
+            // The client named a request that was answered before: it gets that answer, whatever was compared then.
+            let (right, code) = (true, Compared::Nothing);
+            return Ok(Evidence { right, code, basis });
+        }
         // The code is judged by the time it arrived, not by the time that the hash queue left for it.
         let arrived = clock::now();
         let inner = &self.inner;
-        let code = self.code_evidence(seen.answerable(), claim.code, arrived)?;
+        let code = self.compare_code(claim.code, seen, arrived)?;
         let right = match &seen.claimant {
             Claimant::Known(known) => {
                 let account = &known.account;
@@ -172,11 +251,24 @@ impl Auth {
                 false
             }
         };
-        Ok(Evidence {
-            right,
-            code,
-            basis: seen.basis(),
-        })
+        Ok(Evidence { right, code, basis })
+    }
+
+    fn compare_code(&self, code: Code<'_>, seen: &Seen, arrived: Timestamp) -> Result<Compared, ServiceError> {
+        match code {
+            Code::Absent => Ok(Compared::Nothing),
+            Code::Totp(code) => {
+                let evidence = self.code_evidence(seen.answerable(), Some(code), arrived)?;
+                Ok(Compared::Totp(evidence))
+            }
+            Code::Given(given) => {
+                let (account, factors) = match &seen.claimant {
+                    Claimant::Known(known) => (known.account.id, known.factors.as_slice()),
+                    Claimant::Unknown { .. } => (AccountId([0; 16]), [].as_slice()),
+                };
+                Ok(Compared::Answer(self.compare(given, account, factors, None, arrived)?))
+            }
+        }
     }
 
     /// The step that a code matches; none without a usable factor or without a code.
@@ -198,11 +290,45 @@ impl Auth {
         }))
     }
 
-    fn name_mac(&self, key: &str) -> NameMac {
-        let mac = self.inner.ring.stable_mac("unknown name", key.as_bytes());
+    pub(super) fn name_mac(&self, key: &[u8]) -> NameMac {
+        let mac = self.inner.ring.stable_mac("unknown name", key);
         let mut name = [0; 16];
         name.copy_from_slice(&mac[..16]);
         NameMac(name)
+    }
+
+    /// The reply that a request has already: kept for its client's key, or for a repeat of the load balancer.
+    pub(super) fn known_reply(
+        &self,
+        ctx: &RequestContext,
+        view: &View,
+        request_id: RequestId,
+    ) -> Result<Option<Reply>, ServiceError> {
+        match &ctx.kept {
+            Some(kept) => Ok(Some(Reply::clone(kept))),
+            None => Ok(query::reply(view, request_id)?),
+        }
+    }
+}
+
+/// An account by its name or its address. What looks like an address is one first, so that nobody takes over an address
+/// by choosing it as a name. Both are looked up, whoever it is.
+fn find(view: &View, identifier: &str) -> Result<Option<Account>, ServiceError> {
+    let by_name = query::account_by_username(view, &username_key(identifier))?;
+    let by_address = query::account_by_email(view, &email_key(identifier))?;
+    Ok(if identifier.contains('@') {
+        by_address.or(by_name)
+    } else {
+        by_name
+    })
+}
+
+impl Who<'_> {
+    fn key(&self) -> Vec<u8> {
+        match self {
+            Self::Named(identifier) => username_key(identifier).into_bytes(),
+            Self::Owner(account) => account.0.to_vec(),
+        }
     }
 }
 
@@ -213,10 +339,10 @@ struct Ids {
 }
 
 impl Ids {
-    fn new(ctx: &RequestContext, verb: &'static str, key: &str) -> Self {
+    fn new(ctx: &RequestContext, verb: &'static str, key: &[u8]) -> Self {
         Self {
-            right: Auth::request_id(ctx, verb, key.as_bytes()),
-            wrong: Auth::request_id(ctx, "refuse_login", key.as_bytes()),
+            right: Auth::request_id(ctx, verb, key),
+            wrong: Auth::request_id(ctx, "refuse_login", key),
         }
     }
 }
@@ -233,7 +359,7 @@ impl Seen {
         match &self.claimant {
             Claimant::Known(known) => Basis::Known {
                 password: known.account.password.clone(),
-                factor: self.answerable().map(|factor| factor.id),
+                factors: known.factors.iter().map(|factor| factor.id).collect(),
             },
             Claimant::Unknown { .. } => Basis::Unknown,
         }
@@ -244,16 +370,27 @@ impl Seen {
 /// factor's budget. A request that was answered before may pass: it gets its first answer again, and is not charged.
 fn within_budget(seen: &Seen, claim: &Claim<'_>) -> Result<(), ServiceError> {
     let blocked = match &seen.claimant {
-        Claimant::Known(known) => {
-            let factor = seen.answerable().filter(|_| claim.code.is_some());
-            query::blocked_until(&known.account, factor, seen.now)
-        }
+        Claimant::Known(known) => blocked_until(known, claim.code, seen.now),
         Claimant::Unknown { throttle, .. } => throttle.blocked_until(seen.now),
     };
     match blocked {
         Some(until) if !seen.answered => Err(ServiceError::Denied(Denial::TooManyAttempts { until })),
         Some(_) | None => Ok(()),
     }
+}
+
+/// When the next guess at an account is looked at. A known device has a budget of its own (TH-5).
+fn blocked_until(known: &Known, code: Code<'_>, now: Timestamp) -> Option<Timestamp> {
+    let kinds = match code {
+        Code::Absent => None,
+        Code::Totp(_) => Some(Methods::TOTP),
+        Code::Given(given) => Some(given.method.kinds()),
+    };
+    let (account, factors, device) = (&known.account, known.factors.as_slice(), known.device.as_ref());
+    let by_password = query::password_blocked_until(account, device, now);
+    let by_code = kinds
+        .and_then(|kinds| query::answer_blocked_until(account, factors, known.recovery.as_ref(), device, kinds, now));
+    by_password.max(by_code)
 }
 
 /// Whether a request already has its reply.
@@ -280,7 +417,7 @@ fn refuse(subject: Subject) -> Command {
 
 impl Seed {
     /// A seed that no one has, to spend the time that a real one takes.
-    fn dummy() -> Self {
+    pub(super) fn dummy() -> Self {
         Self::of_bytes(&[0x5a; TOTP_SEED_BYTES])
     }
 }

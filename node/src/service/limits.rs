@@ -1,5 +1,7 @@
 //! Bounds of the services, with the unit in each name.
 
+use std::time::Duration;
+
 /// Times that evidence is proposed again because the account changed meanwhile, before the caller is told to wait.
 pub(super) const STALE_PROPOSALS_MAX: u32 = 8;
 /// Times that evidence is computed, counting the first: the password or the factor may change under the first one.
@@ -12,6 +14,14 @@ pub(super) const TOTP_SEED_BYTES: usize = 20;
 pub(super) const TOTP_WINDOW_STEPS: u16 = 1;
 /// Client addresses that are remembered in each of two generations of the flood limit.
 pub(super) const FLOOD_ADDRESSES_MAX: usize = 65_536;
+/// How long a request waits to see whether its mail is refused for good (EN-3).
+pub(super) const MAIL_WAIT: Duration = Duration::from_secs(2);
+/// How often it looks.
+pub(super) const MAIL_WAIT_STEP: Duration = Duration::from_millis(50);
+/// Logins of the audit that a dry run of a policy judges.
+pub(super) const DRY_RUN_LOGINS_MAX: usize = 10_000;
+/// Years of a time zone's rules that go with a policy.
+pub(super) const ZONE_YEARS: u64 = 20;
 
 const _: () = assert!(TOTP_SEED_BYTES >= 16, "NIST SP 800-63B 3.1.4.1 and ASVS 6.5.3");
 const _: () = assert!(TOTP_WINDOW_STEPS <= 1, "RFC 6238 5.2: at most one step of delay");

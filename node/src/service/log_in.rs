@@ -1,7 +1,7 @@
 //! `log_in`: password and code in one request. Which of the two was wrong is not told.
 
 use super::error::refusal;
-use super::guess::Claim;
+use super::guess::{Claim, Code, Compared, Who};
 use super::{Auth, IssuedTokens, ServiceError};
 use crate::entropy;
 use crate::http::context::RequestContext;
@@ -27,13 +27,17 @@ impl Auth {
         let session = SessionId(entropy::bytes());
         let claim = Claim {
             verb: "log_in",
-            username,
+            who: Who::Named(username),
             password,
-            code: Some(code),
+            code: Code::Totp(code),
         };
         let guessed = self
-            .guess(ctx, &claim, |known, code| {
+            .guess(ctx, &claim, |known, compared| {
                 let account = &known.account;
+                let code = match compared {
+                    Compared::Totp(evidence) => *evidence,
+                    Compared::Nothing | Compared::Answer(_) => None,
+                };
                 Ok(Command::LogIn(LogIn {
                     account: account.id,
                     base_seq: account.auth_seq,

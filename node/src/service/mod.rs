@@ -4,29 +4,57 @@
 //! password right? which time step has these digits?) and proposes it. Every method here is safe to repeat with the
 //! same [`RequestContext::operation`]: the same entry is proposed again and the same answer built from its reply.
 
+mod administer;
+mod answer;
+mod answer_challenge;
+mod audit;
 mod authenticate;
 mod challenge;
+mod change_email;
+mod change_password;
+mod client;
+mod delete_account;
+mod devices;
 mod end_session;
 mod enrol_totp;
 mod error;
+mod export_audit;
+mod factors;
 mod flood;
 mod guess;
+mod kept_answer;
 mod limits;
 mod log_in;
+mod mailing;
 mod names;
 mod new_password;
 mod pending_totp;
+mod policy;
 mod public_profile;
 pub mod qr;
+mod recovery_codes;
 mod refresh_session;
 mod register_account;
+mod reset_password;
+mod send_code;
+mod sessions;
+mod sign_in;
 mod start_login;
+mod step_up;
 #[cfg(test)]
 mod tests;
 mod totp;
 mod verify_factor;
 
+pub use administer::{AccountChange, ManagedAccount};
+pub use answer::{Given, Method};
+pub use answer_challenge::ChallengeAnswer;
 pub use error::{FieldError, ServiceError};
+pub use factors::{Binder, FactorList};
+pub use mailing::MailFate;
+pub use policy::{Tried, zone_offsets};
+pub use sessions::Ending;
+pub use sign_in::{AwaitedFactor, Credentials, SignedIn};
 
 use crate::clock;
 use crate::hashing::HashPool;
@@ -35,9 +63,9 @@ use crate::passwords::PasswordPolicy;
 use crate::replication::{Replication, View};
 use crate::secrets::KeyRing;
 use crate::signing::{SigningKeys, TokenIssuer, TokenRefused, TokenSettings, TokenVerifier};
-use auth_core::account::Account;
+use auth_core::account::{Account, AccountStatus, Role};
 use auth_core::command::Command;
-use auth_core::entry::{Client, Entry};
+use auth_core::entry::Entry;
 use auth_core::ids::{AccountId, RequestId, SessionId};
 use auth_core::query;
 use auth_core::reply::{Reply, SessionGrant};
@@ -100,6 +128,8 @@ pub struct RegisteredAccount {
     pub username: String,
     /// Address as written.
     pub email: String,
+    /// What the policy makes of new accounts.
+    pub status: AccountStatus,
 }
 
 /// A login whose password was right.
@@ -134,6 +164,10 @@ pub struct IssuedTokens {
     pub refresh_expires_at: Timestamp,
     /// The session.
     pub session: SessionId,
+    /// Whose it is.
+    pub account: AccountId,
+    /// A token for the device, where there is one to give.
+    pub device: Option<SecretString>,
 }
 
 /// Who asks, as an access token and the replicated state say.
@@ -143,6 +177,16 @@ pub struct Authenticated {
     pub account: Account,
     /// Of which session.
     pub session: Session,
+    /// Whether its owner proved himself within the last minutes with all that the account has (SE-5).
+    pub is_fresh: bool,
+}
+
+impl Authenticated {
+    /// Whether the session may administer.
+    #[must_use]
+    pub fn is_admin(&self) -> bool {
+        self.account.role == Role::Admin && self.session.proved.0.is_aal2()
+    }
 }
 
 impl Auth {
@@ -221,14 +265,13 @@ impl Auth {
         request_id: RequestId,
         command: Command,
     ) -> Result<Reply, ServiceError> {
-        let client = Client {
-            address: ctx.client_address.to_string(),
-            ..Client::default()
-        };
+        if let Some(kept) = &ctx.kept {
+            return Ok(Reply::clone(kept));
+        }
         let entry = Entry {
             request_id,
             at: clock::now(),
-            client,
+            client: self.client(ctx),
             command,
         };
         Ok(self.inner.replication.propose(&entry, ctx.deadline).await?)
@@ -260,6 +303,10 @@ impl Auth {
             access_expires_at: inner.issuer.access_expires_at(grant),
             refresh_expires_at: grant.expires_at,
             session: grant.session,
+            account: grant.account,
+            device: grant
+                .device
+                .map(|device| inner.ring.device_token(&device.device.0, device.generation)),
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What people type, parsed once into checked forms: names and addresses. Refusals name the field, never the value.
 
 use super::FieldError;
+use auth_core::account::Account;
 use auth_core::limits::{EMAIL_BYTES_MAX, USERNAME_CHARS_MAX};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -27,6 +28,16 @@ pub(super) struct Email {
 pub(super) fn username_key(name: &str) -> String {
     // Lower case of some letters is not NFC.
     name.nfc().collect::<String>().to_lowercase().nfc().collect()
+}
+
+/// The form under which an address is looked up.
+pub(super) fn email_key(text: &str) -> String {
+    text.to_lowercase()
+}
+
+/// Whether an account goes by this name or address.
+pub(super) fn identifies(identifier: &str, account: &Account) -> bool {
+    username_key(identifier) == account.username_key || email_key(identifier) == account.email_key
 }
 
 /// Reads a new user name.
@@ -80,7 +91,7 @@ pub(super) fn email(text: &str) -> Result<Email, FieldError> {
     }
     Ok(Email {
         shown: text.to_owned(),
-        key: text.to_lowercase(),
+        key: email_key(text),
     })
 }
 

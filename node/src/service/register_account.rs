@@ -1,14 +1,17 @@
 //! `register_account`: a new account, without a factor yet.
 
+use super::change_password::is_enough_alone;
 use super::error::refusal;
 use super::names::{self, Email, Username};
 use super::{Auth, NewAccount, RegisteredAccount, ServiceError};
 use crate::entropy;
 use crate::http::context::RequestContext;
 use crate::passwords::Context;
-use crate::secrets::Purpose;
+use crate::secrets::{CodeUse, Purpose};
+use auth_core::account::AccountStatus;
 use auth_core::command::{Command, RegisterAccount};
 use auth_core::ids::AccountId;
+use auth_core::query;
 use auth_core::reply::Reply;
 use uuid::Builder;
 
@@ -32,6 +35,7 @@ impl Auth {
             .ring
             .seal(Purpose::PasswordHash, &account.0, phc.as_bytes())
             .map_err(|error| ServiceError::Fault(format!("password of a new account: {error}")))?;
+        let confirmation = self.new_token(account, CodeUse::ConfirmEmail)?;
         let request_id = Self::request_id(ctx, "register_account", name.key.as_bytes());
         let command = Command::RegisterAccount(RegisterAccount {
             account,
@@ -40,8 +44,8 @@ impl Auth {
             email: email.shown.clone(),
             email_key: email.key,
             password,
-            password_alone: false,
-            confirmation: None,
+            password_alone: is_enough_alone(&new.password),
+            confirmation: Some(confirmation),
         });
         let reply = self.propose(ctx, request_id, command).await?;
         let Reply::AccountRegistered { account, created_at } = reply else {
@@ -52,6 +56,19 @@ impl Auth {
             created_at,
             username: name.shown,
             email: email.shown,
+            status: self.status_of_new_accounts()?,
+        })
+    }
+
+    /// What the policy makes of every new account; also told where none was made, because its address has one.
+    fn status_of_new_accounts(&self) -> Result<AccountStatus, ServiceError> {
+        let rules = query::policy(&self.inner.replication.view())?.registration;
+        Ok(if rules.approval {
+            AccountStatus::PendingApproval
+        } else if rules.confirm_email {
+            AccountStatus::Unconfirmed
+        } else {
+            AccountStatus::Active
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::enrol_totp::FreshSeed;
 use super::error::refusal;
-use super::guess::Claim;
+use super::guess::{Claim, Code, Who};
 use super::{Auth, ServiceError, StartedLogin, challenge};
 use crate::entropy;
 use crate::http::context::RequestContext;
@@ -29,9 +29,9 @@ impl Auth {
         let fresh = FreshSeed::draw();
         let claim = Claim {
             verb: "start_login",
-            username,
+            who: Who::Named(username),
             password,
-            code: None,
+            code: Code::Absent,
         };
         let guessed = self
             .guess(ctx, &claim, |known, _| {

@@ -46,14 +46,14 @@ impl Auth {
         let id = challenge::read(&self.inner.ring, challenge).ok_or(ServiceError::Denied(Denial::ChallengeGone {}))?;
         // Part of the id is the challenge, and the cookie proves that it is the caller's: a reply found is his.
         let request_id = Self::request_id(ctx, VERB, &id.0);
-        let reply = self.answer_challenge(ctx, id, request_id, code, arrived).await?;
+        let reply = self.answer_with_totp(ctx, id, request_id, code, arrived).await?;
         let Reply::SessionStarted(grant) = reply else {
             return Err(refusal(VERB, &reply));
         };
         self.issue(ctx, &grant).await
     }
 
-    async fn answer_challenge(
+    async fn answer_with_totp(
         &self,
         ctx: &RequestContext,
         challenge: ChallengeId,

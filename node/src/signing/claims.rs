@@ -1,6 +1,7 @@
 //! The claims of both tokens. Field order is the order in the token: equal grants must give equal bytes.
 
 use super::TokenKind;
+use auth_core::factor::Methods;
 use auth_core::ids::SessionId;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,10 +10,15 @@ use sha2::{Digest as _, Sha256};
 
 /// The one algorithm.
 pub(super) const ALGORITHM: &str = "RS256";
-/// `acr` of a session that both factors opened.
-pub(super) const ACR: &str = "aal2";
-/// `amr` of a session that password and TOTP code opened.
-pub(super) const AMR: [&str; 2] = ["pwd", "otp"];
+/// `acr` of a session with two factors.
+const AAL2: &str = "aal2";
+/// `acr` of any other session: a mailed code is no second factor here (OTP-12).
+const AAL1: &str = "aal1";
+
+/// `acr` of what was proven.
+pub(super) fn acr(proved: Methods) -> &'static str {
+    if proved.is_aal2() { AAL2 } else { AAL1 }
+}
 
 /// A token's header: these three fields and no other. `jku`, `jwk`, `x5u`, `x5c`, `crit`, `zip` and whatever else does
 /// not parse (JW-2, JW-5).

@@ -1,6 +1,6 @@
 //! Grants into tokens. Equal grants give equal tokens, byte for byte, on every node.
 
-use super::claims::{ACR, AMR, AccessClaims, RefreshClaims, jti};
+use super::claims::{AccessClaims, RefreshClaims, acr, jti};
 use super::{SigningError, SigningKeys, TokenKind};
 use auth_core::reply::SessionGrant;
 use auth_core::time::Timestamp;
@@ -68,8 +68,8 @@ impl TokenIssuer {
             nbf: iat,
             exp: self.access_expires_at(grant).seconds(),
             auth_time: grant.auth_time.seconds(),
-            acr: ACR.to_owned(),
-            amr: AMR.map(str::to_owned).to_vec(),
+            acr: acr(grant.proved.0).to_owned(),
+            amr: grant.proved.0.names().map(str::to_owned).collect(),
         }
     }
 

@@ -65,9 +65,8 @@ pub const CONFIRM_EMAIL: Operation = Operation::post(
     "/v1/account/email/confirm",
     "confirm_email",
     GROUP,
-    "Confirm the address that the last code was sent to.",
+    "Confirm the address that the code was sent to. The code proves enough: no session is needed.",
 )
-.access(Access::Session)
 .body::<Confirmation>()
 .answers(&[Answer::empty(204, "The address is the account's, and confirmed.")])
 .refuses(&[401, 409]);

@@ -50,8 +50,16 @@ pub struct Row {
     pub account: Option<String>,
     /// Who did it, when it was somebody else.
     pub actor: Option<String>,
+    /// The session that asked, or that was started.
+    pub session: Option<String>,
+    /// The known device that it happened on.
+    pub device: Option<String>,
     /// Address of the client.
     pub ip: String,
-    /// Why a code was demanded, or would have been in shadow mode.
+    /// What was proven: `pwd`, `otp`, `email`, `rc`.
+    pub methods: Vec<String>,
+    /// Why a second factor was demanded.
     pub reasons: Vec<String>,
+    /// Why it would have been, were the rules in force.
+    pub shadow_reasons: Vec<String>,
 }

@@ -33,12 +33,14 @@ pub struct Device {
     pub id: String,
     /// What it said it was, when it was remembered.
     pub label: String,
-    /// When it was remembered, RFC 3339.
+    /// Whether its owner asked to have it remembered; others are known so that strangers cannot lock them out.
+    pub remembered: bool,
+    /// When it was first seen, RFC 3339.
     pub created_at: String,
     /// When it was last used to log in, RFC 3339.
     pub last_seen_at: String,
-    /// When it is forgotten, RFC 3339.
-    pub expires_at: String,
+    /// Address it last logged in from.
+    pub ip: String,
     /// Whether it is the one that asks.
     pub current: bool,
 }

@@ -1,7 +1,8 @@
 //! Sessions: refreshing, ending, listing, proving again.
 
+use super::login::SecondFactorRequired;
 use super::{CODE, METHOD, PASSWORD, TOKEN};
-use crate::operation::{Access, Answer, Operation};
+use crate::operation::{Access, Answer, Operation, Typed};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -64,7 +65,11 @@ pub const STEP_UP: Operation = Operation::post(
 )
 .access(Access::Session)
 .body::<StepUp>()
-.answers(&[Answer::json::<Tokens>(200, "Fresh tokens of the same session.")]);
+.answers(&[Answer::one_of(
+    200,
+    "Fresh tokens of the same session; for method `email` without a code, a challenge that is answered like a login's.",
+    &[Typed::of::<Tokens>(), Typed::of::<SecondFactorRequired>()],
+)]);
 
 bodies! {
     /// Body of [`REFRESH`]; browsers have the token in a cookie, others may send it as bearer.

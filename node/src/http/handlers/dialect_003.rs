@@ -1,7 +1,7 @@
 //! The six calls under `/api/v1`, literally as the dialect has them.
 
 use super::JsonBody;
-use crate::http::context::RequestContext;
+use crate::http::context::{RequestContext, thousandths};
 use crate::http::cookies;
 use crate::http::guards::{CurrentSession, current_session};
 use crate::http::refusal::Refusal;
@@ -140,20 +140,6 @@ fn preferred(headers: &HeaderMap) -> Picture {
         best if best == png => Picture::Png,
         best if best == svg => Picture::Svg,
         _ => Picture::Json,
-    }
-}
-
-/// `0.8` as 800. What is not a number counts as nothing.
-fn thousandths(quality: &str) -> u16 {
-    let (whole, fraction) = quality.split_once('.').unwrap_or((quality, ""));
-    if !fraction.bytes().all(|digit| digit.is_ascii_digit()) || fraction.len() > 3 {
-        return 0;
-    }
-    let fraction = format!("{fraction:0<3}").parse::<u16>().unwrap_or(0);
-    match whole {
-        "1" => 1000,
-        "0" => fraction,
-        _ => 0,
     }
 }
 

@@ -1,8 +1,12 @@
 //! Handlers: decode, call the service, encode. No decisions.
 
+pub mod dialect_002;
 pub mod dialect_003;
+pub mod dialect_004;
+pub mod docs;
 pub mod jwks;
 pub mod pages;
+pub mod v1;
 
 use super::refusal::Refusal;
 use super::respond::Refused;

@@ -2,9 +2,18 @@
 
 mod budgets;
 mod dialect;
+mod dialect_002;
+mod dialect_004;
+mod mails;
 mod pages_flow;
 mod sessions;
 mod surface;
+mod v1_account;
+mod v1_admin;
+mod v1_devices;
+mod v1_idempotency;
+mod v1_login;
+mod v1_sessions;
 
 use super::{Auth, AuthConfig, NewAccount};
 use crate::hashing::{HashParams, HashPool, HashSettings};
@@ -54,11 +63,16 @@ struct Node {
 }
 
 /// What a call answered.
-#[derive(Debug)]
 struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.status, String::from_utf8_lossy(&self.body))
+    }
 }
 
 /// One call, to be filled in.
@@ -133,6 +147,7 @@ impl Node {
     }
 
     async fn send_within(&self, call: Call, allowed: Duration) -> Answer {
+        let (method, path) = (call.method.clone(), call.path.clone());
         let mut request = Request::builder().method(call.method).uri(call.path);
         for (name, value) in call.headers {
             request = request.header(name, value);
@@ -145,10 +160,39 @@ impl Node {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Answer {
+        let answer = Answer {
             status: parts.status,
             headers: parts.headers,
             body,
+        };
+        assert_documented(&method, &path, &answer);
+        answer
+    }
+
+    /// A call of the native API.
+    async fn v1(&self, method: Method, path: &str, token: &str, body: Option<&Value>) -> Answer {
+        let mut call = Call {
+            method,
+            ..Call::get(path)
+        };
+        if !token.is_empty() {
+            call = call.bearer(token);
+        }
+        self.send(match body {
+            Some(body) => call.json(body),
+            None => call,
+        })
+        .await
+    }
+
+    /// Tokens of a user who has just proved both factors.
+    async fn tokens_of_new_user(&self, name: &str) -> Pair {
+        let app = self.enrolled(name).await;
+        let answer = self.log_in(name, PASSWORD, &app.code(0)).await;
+        Pair {
+            access: answer.token("access_token"),
+            refresh: answer.token("refresh_token"),
+            app,
         }
     }
 
@@ -180,6 +224,47 @@ impl Node {
 
     async fn user_info(&self, access: &str) -> StatusCode {
         self.send(Call::get(api::USER_INFO).bearer(access)).await.status
+    }
+}
+
+/// Tokens, and the app that opened them.
+struct Pair {
+    access: String,
+    refresh: String,
+    app: Totp,
+}
+
+/// Every answer of every test must be one that the document has.
+fn assert_documented(method: &Method, path: &str, answer: &Answer) {
+    let path = path.split('?').next().unwrap_or_default();
+    let path = if path.len() > 1 {
+        path.trim_end_matches('/')
+    } else {
+        path
+    };
+    let matches = |pattern: &str| {
+        let (parts, given): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
+        parts.len() == given.len()
+            && parts
+                .iter()
+                .zip(given)
+                .all(|(part, given)| part.starts_with('{') || *part == given)
+    };
+    let found = auth_api::operations::ALL
+        .iter()
+        .filter(|operation| operation.method.as_str() == method.as_str() && matches(operation.path))
+        // The literal path is before the one with a parameter.
+        .min_by_key(|operation| operation.parameters().count());
+    // No call at all: another one of the path was asked for.
+    if answer.status == StatusCode::METHOD_NOT_ALLOWED {
+        return;
+    }
+    if let Some(operation) = found {
+        let status = answer.status.as_u16();
+        assert!(
+            operation.has_status(status),
+            "{method} {path} answered {status}: {answer:?}"
+        );
     }
 }
 

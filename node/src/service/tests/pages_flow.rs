@@ -47,7 +47,7 @@ async fn a_first_login_enrols_and_the_next_one_does_not() {
         .verify_factor(&context(), &started.challenge, &totp.code(0))
         .await
         .unwrap();
-    let Authenticated { account, session } = one
+    let Authenticated { account, session, .. } = one
         .auth
         .authenticate(&context(), tokens.access.expose_secret())
         .await

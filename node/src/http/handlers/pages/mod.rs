@@ -20,6 +20,8 @@ mod welcome;
 
 pub(crate) use answers::status_page;
 
+use super::docs::Group;
+
 use crate::clock;
 use crate::http::context::RequestContext;
 use crate::http::guards::{Guard, current_session};
@@ -27,7 +29,7 @@ use crate::http::refusal::Refusal;
 use crate::http::respond::{dress, log_fault};
 use crate::http::routes::{AppState, Route};
 use crate::service::ServiceError;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use std::time::Duration;
 
@@ -55,6 +57,12 @@ pub fn error_page(error: &ServiceError) -> Response {
     log_fault(error);
     let refusal = Refusal::of(error).uniform();
     dress(&refusal, status_page(refusal.status(), None, None))
+}
+
+/// The page of the API's calls. It is for programmers, in English whatever the browser prefers.
+pub(super) fn docs_page(groups: &[Group]) -> Response {
+    let layout = view::Layout::new(answers::texts(), "API");
+    answers::html(StatusCode::OK, &view::Docs { layout, groups })
 }
 
 /// How long a page that anyone may see waits to know who looks at it.

@@ -5,6 +5,7 @@
 
 use super::assets::{ICON, STYLE};
 use super::texts;
+use crate::http::handlers::docs::Group;
 use askama::Template;
 
 /// What surrounds every page.
@@ -197,6 +198,13 @@ pub(super) struct Welcome<'a> {
     pub(super) since_machine: String,
     pub(super) since_human: String,
     pub(super) token: String,
+}
+
+#[derive(Template)]
+#[template(path = "docs.html")]
+pub(super) struct Docs<'a> {
+    pub(super) layout: Layout,
+    pub(super) groups: &'a [Group],
 }
 
 #[derive(Template)]

@@ -1,6 +1,7 @@
 //! What keeps pages safe: headers on every answer, forms of this site only, escaping, errors that say little.
 
 use super::*;
+use crate::http::guards::Guard;
 use crate::http::routes::table;
 use crate::http::security_headers::SECURITY_HEADERS;
 
@@ -67,7 +68,7 @@ async fn se_7_a_form_is_taken_from_our_own_pages_only() {
     let (app, node) = app().await;
     let forms = table()
         .into_iter()
-        .filter(|route| route.method == Method::POST && !route.path.starts_with("/api"));
+        .filter(|route| route.method == Method::POST && route.guard == Guard::Page);
     for path in forms.map(|route| route.path) {
         let mut browser = Browser::new(&app);
         // The token of the login page, for its own cookie: right for /login and wrong for every other form.

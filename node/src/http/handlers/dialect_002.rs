@@ -1,0 +1,165 @@
+//! The mailed code dialect, literally: `/auth/login/`, `/auth/validate-2fa/`, `/users/update-profile/`, `/auth/logout/`.
+//! Thin translations of the same verbs that the native API calls.
+
+use super::JsonBody;
+use crate::http::context::RequestContext;
+use crate::http::guards::CurrentSession;
+use crate::http::refusal::Refusal;
+use crate::http::respond::Refused;
+use crate::http::routes::{AppState, Route};
+use crate::http::{cookies, deliver};
+use crate::service::{
+    AwaitedFactor, ChallengeAnswer, Credentials, Given, IssuedTokens, MailFate, Method, ServiceError, SignedIn,
+};
+use auth_api::dialect_002 as api;
+use auth_api::problem::Code;
+use auth_core::factor::Methods;
+use auth_core::reply::Denial;
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::HeaderMap;
+use secrecy::{ExposeSecret as _, SecretString};
+
+/// The dialect's lines in the table of routes.
+pub(in crate::http) fn routes() -> Vec<Route> {
+    vec![
+        Route::call(&api::LOGIN, login),
+        Route::call(&api::VALIDATE, validate),
+        Route::call(&api::UPDATE_PROFILE, update_profile),
+        Route::call(&api::LOGOUT, logout),
+    ]
+}
+
+async fn login(
+    State(app): State<AppState>,
+    ctx: RequestContext,
+    JsonBody(body): JsonBody<api::Login>,
+) -> Result<Response, Refused> {
+    let with = Credentials {
+        identifier: &body.username,
+        password: &SecretString::from(body.password),
+        code: None,
+        mail_at_once: true,
+        remember_device: false,
+    };
+    match app.auth.sign_in(&ctx, with).await? {
+        SignedIn::Complete(tokens) => logged_in(&app, &tokens),
+        SignedIn::SecondFactor(awaited) => code_sent(&app, &ctx, awaited).await,
+        // A factor is demanded, and the account has no confirmed address to send a code to.
+        SignedIn::Enrol { .. } => Err(Refusal::new(Code::Internal, api::NO_EMAIL).into()),
+    }
+}
+
+/// Waits until the mail is on its way, or is known never to arrive.
+async fn code_sent(app: &AppState, ctx: &RequestContext, awaited: AwaitedFactor) -> Result<Response, Refused> {
+    match awaited.mail {
+        Some(mail) if app.auth.mail_fate(ctx, mail).await? == MailFate::Refused => {
+            return Err(Refusal::new(Code::Internal, api::SEND_FAILED).into());
+        }
+        // The limit of mails is reached: what was sent before is for other challenges.
+        None if awaited.methods.has(Methods::EMAIL) => {
+            return Err(Refusal::new(Code::TooManyAttempts, api::SEND_FAILED)
+                .waiting_a_minute()
+                .into());
+        }
+        Some(_) | None => {}
+    }
+    let body = api::CodeSent {
+        two_fa_required: true,
+        message: api::CODE_SENT.to_owned(),
+        challenge_id: awaited.challenge.clone(),
+    };
+    let mut response = Json(body).into_response();
+    deliver::set_challenge(&mut response, &awaited);
+    Ok(response)
+}
+
+async fn validate(
+    State(app): State<AppState>,
+    ctx: RequestContext,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<api::Validate>,
+) -> Result<Response, Refused> {
+    let challenge = body
+        .challenge_id
+        .or_else(|| cookies::read(&headers, cookies::CHALLENGE));
+    let with = ChallengeAnswer {
+        challenge: challenge.as_deref().unwrap_or_default(),
+        identifier: Some(&body.username),
+        given: Given {
+            method: Method::Digits,
+            code: &body.code,
+        },
+        remember_device: false,
+    };
+    let tokens = app.auth.answer_challenge(&ctx, with).await?;
+    let mut response = logged_in(&app, &tokens)?;
+    cookies::clear(response.headers_mut(), cookies::CHALLENGE);
+    Ok(response)
+}
+
+/// Tokens in the body, as the dialect demands of every client; the device's in its cookie.
+fn logged_in(app: &AppState, tokens: &IssuedTokens) -> Result<Response, Refused> {
+    let account = app.auth.account_of(tokens.account)?;
+    let body = api::LoggedIn {
+        refresh: tokens.refresh.expose_secret().to_owned(),
+        access: tokens.access.expose_secret().to_owned(),
+        user_id: account.number,
+        nickname: account.username,
+    };
+    let mut response = Json(body).into_response();
+    cookies::set_tokens(response.headers_mut(), &app.config, tokens);
+    Ok(response)
+}
+
+async fn update_profile(
+    State(app): State<AppState>,
+    ctx: RequestContext,
+    CurrentSession(current): CurrentSession,
+    JsonBody(body): JsonBody<api::UpdateProfile>,
+) -> Result<Response, Refused> {
+    let failed = || Refused::from(Refusal::new(Code::InvalidRequest, api::UPDATE_FAILED));
+    if !current.is_fresh {
+        return Err(ServiceError::StepUpRequired.into());
+    }
+    let named = body.email.as_deref().unwrap_or(&current.account.email);
+    let is_own = named.to_lowercase() == current.account.email_key;
+    if body.twofa_enabled && !(is_own && current.account.is_email_confirmed()) {
+        // The address must be confirmed before codes are sent there: the token is on its way.
+        return match app.auth.request_email_change(&ctx, &current, named).await {
+            Ok(()) | Err(ServiceError::Invalid(_)) => Err(failed()),
+            Err(error) => Err(error.into()),
+        };
+    }
+    match app.auth.set_email_factor(&ctx, &current, body.twofa_enabled).await {
+        Ok(()) => {}
+        Err(ServiceError::Denied(Denial::AddressUnconfirmed {})) => return Err(failed()),
+        Err(error) => return Err(error.into()),
+    }
+    let message = if body.twofa_enabled {
+        api::ENABLED
+    } else {
+        api::DISABLED
+    };
+    Ok(Json(api::Message {
+        message: message.to_owned(),
+    })
+    .into_response())
+}
+
+async fn logout(
+    State(app): State<AppState>,
+    ctx: RequestContext,
+    JsonBody(body): JsonBody<api::Logout>,
+) -> Result<Response, Refused> {
+    app.auth.end_session_of_refresh(&ctx, &body.refresh_token).await?;
+    let body = api::Message {
+        message: api::LOGGED_OUT.to_owned(),
+    };
+    let mut response = Json(body).into_response();
+    if ctx.is_browser {
+        cookies::clear_tokens(response.headers_mut(), &app.config);
+    }
+    Ok(response)
+}

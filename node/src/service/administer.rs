@@ -1,0 +1,157 @@
+//! `search_accounts`, `read_account`, `administer_account`, `bootstrap_admin`: what administrators and the operator do.
+
+use super::error::refusal;
+use super::{Auth, Authenticated, ServiceError, names};
+use crate::http::context::RequestContext;
+use auth_core::account::{Account, AccountStatus, Role};
+use auth_core::command::{AdminAction, AdministerAccount, BootstrapAdmin, Command};
+use auth_core::ids::AccountId;
+use auth_core::query::{self, AccountFilter, AccountPage};
+use auth_core::reply::{Denial, Reply};
+
+/// What an administrator asks for; what is left out stays.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AccountChange {
+    /// Whether it may log in.
+    pub active: Option<bool>,
+    /// Its role.
+    pub role: Option<Role>,
+    /// Forget failed logins.
+    pub unlock: bool,
+    /// End its sessions.
+    pub end_sessions: bool,
+    /// Remove its factors.
+    pub reset_factors: bool,
+}
+
+/// An account and how many factors it has.
+pub struct ManagedAccount {
+    /// The account.
+    pub account: Account,
+    /// Factors that count.
+    pub factors: usize,
+}
+
+impl AccountChange {
+    /// Whether nothing is asked for.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.actions().is_empty()
+    }
+
+    /// The actions, in the order in which they are done: what keeps somebody out comes first, what lets in last.
+    fn actions(&self) -> Vec<(&'static str, AdminAction)> {
+        let chosen = [
+            (self.active == Some(false), "disable", AdminAction::Disable {}),
+            (self.end_sessions, "end_sessions", AdminAction::EndSessions {}),
+            (self.reset_factors, "reset_factors", AdminAction::ResetFactors {}),
+            (self.unlock, "unlock", AdminAction::Unlock {}),
+            (self.active == Some(true), "activate", AdminAction::Activate {}),
+        ];
+        let mut actions: Vec<_> = chosen
+            .into_iter()
+            .filter(|(wanted, ..)| *wanted)
+            .map(|(_, name, action)| (name, action))
+            .collect();
+        actions.extend(self.role.map(|role| ("set_role", AdminAction::SetRole { role })));
+        actions
+    }
+}
+
+impl Auth {
+    /// Searches accounts by the beginning of a name or by an address.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn search_accounts(
+        &self,
+        ctx: &RequestContext,
+        search: Option<&str>,
+        status: Option<AccountStatus>,
+        role: Option<Role>,
+        after: Option<u64>,
+        limit: usize,
+    ) -> Result<(Vec<ManagedAccount>, Option<u64>), ServiceError> {
+        let view = self.current_view(ctx).await?;
+        let is_address = search.is_some_and(|text| text.contains('@'));
+        let filter = AccountFilter {
+            status,
+            role,
+            name_prefix: search.filter(|_| !is_address).map(names::username_key),
+            email_key: search.filter(|_| is_address).map(names::email_key),
+        };
+        let AccountPage { rows, next } = query::accounts(&view, &filter, after, limit)?;
+        let managed = rows
+            .into_iter()
+            .map(|account| managed(&view, account))
+            .collect::<Result<_, _>>()?;
+        Ok((managed, next))
+    }
+
+    /// One account.
+    ///
+    /// # Errors
+    /// `Denied(NotFound)`.
+    pub async fn read_account(&self, ctx: &RequestContext, id: AccountId) -> Result<ManagedAccount, ServiceError> {
+        let view = self.current_view(ctx).await?;
+        let account = query::account(&view, id)?.ok_or(ServiceError::Denied(Denial::NotFound {}))?;
+        managed(&view, account)
+    }
+
+    /// Changes an account. Each action is an entry of its own; when one is refused, those before it have happened.
+    ///
+    /// # Errors
+    /// `Denied` with `Forbidden`, `NotFound` or `LastAdmin`.
+    pub async fn administer_account(
+        &self,
+        ctx: &RequestContext,
+        current: &Authenticated,
+        account: AccountId,
+        change: &AccountChange,
+    ) -> Result<(), ServiceError> {
+        let actions = change.actions();
+        for (name, action) in actions {
+            let subject = [account.0.as_slice(), name.as_bytes()].concat();
+            let request_id = Self::request_id(ctx, "administer_account", &subject);
+            let command = Command::AdministerAccount(AdministerAccount {
+                session: current.session.id,
+                account,
+                action,
+            });
+            match self.propose(ctx, request_id, command).await? {
+                Reply::Done {} => {}
+                other => return Err(refusal("administer_account", &other)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes an account the first administrator. For the operator on the node itself, never over public HTTP.
+    ///
+    /// # Errors
+    /// `Denied` with `AccountGone` or `AdminExists`.
+    pub async fn bootstrap_admin(&self, ctx: &RequestContext, username: &str) -> Result<AccountId, ServiceError> {
+        let view = self.current_view(ctx).await?;
+        let account = query::account_by_username(&view, &names::username_key(username))?
+            .ok_or(ServiceError::Denied(Denial::AccountGone {}))?
+            .id;
+        let request_id = Self::request_id(ctx, "bootstrap_admin", &account.0);
+        let command = Command::BootstrapAdmin(BootstrapAdmin { account });
+        match self.propose(ctx, request_id, command).await? {
+            Reply::Done {} => Ok(account),
+            other => Err(refusal("bootstrap_admin", &other)),
+        }
+    }
+}
+
+fn managed(view: &crate::replication::View, account: Account) -> Result<ManagedAccount, ServiceError> {
+    let bound = query::factors(view, account.id)?
+        .iter()
+        .filter(|factor| factor.is_bound())
+        .count();
+    let mailed = usize::from(account.email_factor_since.is_some());
+    Ok(ManagedAccount {
+        account,
+        factors: bound + mailed,
+    })
+}

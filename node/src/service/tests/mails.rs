@@ -1,0 +1,93 @@
+//! What waits in the outbox, opened with the key ring as the sender does.
+
+use super::*;
+use crate::secrets::Purpose;
+use auth_core::outbox::{Mail, MailTemplate};
+use auth_core::query;
+use auth_core::secret::Sealed;
+
+impl Bench {
+    /// Every mail that waits, the oldest first.
+    pub(super) fn mails(&self) -> Vec<Mail> {
+        query::outbox(&self.replication.view(), 1000).unwrap()
+    }
+
+    fn open(&self, mail: &Mail, sealed: &Sealed) -> String {
+        let account = mail.account.unwrap();
+        let text = self.ring.open(Purpose::MailSecret, &account.0, sealed).unwrap();
+        String::from_utf8(text.to_vec()).unwrap()
+    }
+
+    /// The newest secret of the mails to an address that `choose` picks.
+    fn newest(&self, to: &str, choose: impl Fn(&MailTemplate) -> Option<Sealed>) -> String {
+        let mails = self.mails();
+        let found = mails
+            .iter()
+            .rev()
+            .filter(|mail| mail.to == to)
+            .find_map(|mail| choose(&mail.template).map(|sealed| self.open(mail, &sealed)));
+        found.unwrap_or_else(|| panic!("no such mail to {to} among {mails:?}"))
+    }
+
+    /// The newest login code to an address.
+    pub(super) fn login_code(&self, to: &str) -> String {
+        self.newest(to, |template| {
+            if let MailTemplate::LoginCode { code, .. } = template {
+                return Some(code.clone());
+            }
+            None
+        })
+    }
+
+    /// The newest token that proves an address.
+    pub(super) fn confirmation(&self, to: &str) -> String {
+        self.newest(to, |template| {
+            if let MailTemplate::ConfirmAddress { token, .. } = template {
+                return Some(token.clone());
+            }
+            None
+        })
+    }
+
+    /// The newest token that resets a password.
+    pub(super) fn reset_token(&self, to: &str) -> String {
+        self.newest(to, |template| {
+            if let MailTemplate::ResetPassword { token, .. } = template {
+                return Some(token.clone());
+            }
+            None
+        })
+    }
+
+    /// A policy that asks nobody by chance: a test must not depend on the draw of an account.
+    async fn ask_nobody_by_chance(&self, node: &Node) {
+        let app = node.enrolled("root").await;
+        node.auth.bootstrap_admin(&context(), "root").await.unwrap();
+        let access = node.log_in("root", PASSWORD, &app.code(0)).await.token("access_token");
+        let admin = node.auth.authenticate(&context(), &access).await.unwrap();
+        let mut policy = node.auth.read_policy(&context()).await.unwrap();
+        policy.risk.share_permyriad = 0;
+        node.auth
+            .set_policy(&context(), &admin, policy.version, policy.clone())
+            .await
+            .unwrap();
+    }
+
+    /// A user with a proven address whose password is long enough alone; nothing else.
+    pub(super) async fn confirmed_user(&self, node: &Node, name: &str) -> String {
+        self.ask_nobody_by_chance(node).await;
+        assert_eq!(node.sign_up(name).await.status, StatusCode::CREATED);
+        let email = format!("{name}@example.org");
+        let code = self.confirmation(&email);
+        let answer = node
+            .v1(
+                Method::POST,
+                "/v1/account/email/confirm",
+                "",
+                Some(&json!({"code": code})),
+            )
+            .await;
+        assert_eq!(answer.status, StatusCode::NO_CONTENT, "{answer:?}");
+        email
+    }
+}
