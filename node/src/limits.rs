@@ -41,6 +41,10 @@ pub const QUORUM_SILENCE_MAX: Duration = Duration::from_millis(3000);
 pub const PULSE_PAUSE: Duration = Duration::from_millis(500);
 /// How long one sign of life is waited for.
 pub const PULSE_WAIT_MAX: Duration = Duration::from_millis(1000);
+/// Connections of operators at a time, and the largest request of one.
+pub const ADMIN_CONNECTIONS_MAX: usize = 16;
+/// See above.
+pub const ADMIN_BODY_BYTES_MAX: usize = 16 * 1024;
 /// Versions of a cluster that this program can take part in. The newest one is raised with every release after which
 /// nodes behave differently towards each other; the oldest one when a release stops to understand it.
 pub const CLUSTER_VERSIONS: raft_store::Versions = raft_store::Versions { min: 1, max: 1 };

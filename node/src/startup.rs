@@ -6,6 +6,7 @@ mod storage;
 use crate::config::Config;
 use crate::email::{Transport, Worker};
 use crate::hashing::HashPool;
+use crate::http::admin_socket;
 use crate::http::ops::Ops;
 use crate::http::pipeline::Pipeline;
 use crate::http::routes::{AppState, HttpConfig, router};
@@ -214,6 +215,12 @@ async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetr
         patience: Patience::default(),
         metrics: None,
     };
+    let socket = admin_socket::bind(&config.data_dir).map_err(|error| {
+        let folder = config.data_dir.display();
+        words(format!("cannot listen for operators in {folder}: {error}"))
+    })?;
+    let operators = admin_socket::router(replication.store().clone());
+    tokio::spawn(admin_socket::serve(socket, operators, rest_stop.clone()));
     let requests = tokio::spawn(http.serve(pipeline, requests_stop, DRAIN_REQUESTS_MAX));
     let ops = tokio::spawn(ops.serve(operations, rest_stop, OPS_DRAIN_MAX));
     tracing::info!(http = %config.http.listen, peer = %config.peer_listen, ops = %config.ops_listen, "serving");

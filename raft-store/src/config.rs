@@ -135,6 +135,8 @@ pub struct Limits {
     pub log_cache_bytes: u64,
     /// Cache of the tables on disk.
     pub state_cache_bytes: u64,
+    /// Every so many entries members note a digest of their tables for the leader to compare. The same on all members.
+    pub digest_entries: u64,
     /// Proposals of this node in progress at the same time.
     pub proposals_max: usize,
     /// Pause after each small step of reading again what lies on disk.
@@ -150,6 +152,7 @@ impl Default for Limits {
             log_kept_entries: 20_000,
             log_cache_bytes: 64 * 1024 * 1024,
             state_cache_bytes: 128 * 1024 * 1024,
+            digest_entries: 1024,
             proposals_max: 8192,
             scrub_pause: SCRUB_PAUSE_DEFAULT,
         }
@@ -165,9 +168,13 @@ impl Config {
             return Err(OpenError::Config("versions: at least 1, and max not below min".into()));
         }
         let limits = &self.limits;
-        if limits.checkpoint_entries == 0 || limits.proposals_max == 0 || limits.checkpoint_bytes == 0 {
+        if limits.checkpoint_entries == 0
+            || limits.digest_entries == 0
+            || limits.proposals_max == 0
+            || limits.checkpoint_bytes == 0
+        {
             return Err(OpenError::Config(
-                "limits.checkpoint_entries, limits.checkpoint_bytes and limits.proposals_max must be at least 1".into(),
+                "limits.checkpoint_entries, limits.checkpoint_bytes, limits.digest_entries and limits.proposals_max must be at least 1".into(),
             ));
         }
         Ok(())

@@ -225,6 +225,9 @@ pub enum NotExecuted {
     /// This node is stopping.
     #[error("this node is shutting down")]
     ShuttingDown,
+    /// This machine's clock differs from those of a quorum, or could not be compared yet.
+    #[error("this machine's clock is not known to agree with those of a quorum")]
+    Clock,
     /// The command is over [`crate::COMMAND_BYTES_MAX`].
     #[error("the command is larger than {max} bytes", max = crate::COMMAND_BYTES_MAX)]
     TooLarge,
@@ -267,6 +270,19 @@ pub enum Fault {
     /// Something on disk is not what was written there.
     #[error("the data folder is damaged: {0}; this node stops, and its folder is not used again")]
     Damaged(String),
+    /// This member came to other tables than the majority. Its folder is marked and not opened again.
+    #[error(
+        "the tables of this node differ from those of the majority at entry {index}: digest {ours}, the majority has {majority}; \
+         nothing that it says can be trusted: keep the folder for analysis, and let this machine join as a new node"
+    )]
+    Diverged {
+        /// The entry.
+        index: u64,
+        /// Digest of this member's tables.
+        ours: String,
+        /// Digest of the majority's tables.
+        majority: String,
+    },
     /// Consensus or the state machine stopped.
     #[error("consensus stopped: {0}")]
     Consensus(String),

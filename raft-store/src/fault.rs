@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::Fault;
+use crate::codec::own::Diverged;
 
 /// Where a fault is put and waited for.
 #[derive(Clone, Debug)]
@@ -32,6 +33,14 @@ impl FaultCell {
 
     pub(crate) fn consensus(&self, error: &dyn Display) {
         self.set(Fault::Consensus(error.to_string()));
+    }
+
+    pub(crate) fn diverged(&self, diverged: &Diverged) {
+        self.set(Fault::Diverged {
+            index: diverged.index,
+            ours: diverged.yours.to_string(),
+            majority: diverged.right.to_string(),
+        });
     }
 
     fn set(&self, fault: Fault) {

@@ -4,6 +4,7 @@
 //! Commands and replies are opaque bytes; what they mean is the business of the [`StateMachine`] that the user brings.
 //! No type of openraft or sled is public, so that either can be exchanged. Must not know what is stored.
 
+mod agreement;
 mod bootstrap;
 mod clock;
 mod cluster;
@@ -45,7 +46,7 @@ pub use cluster::{ClusterInfo, JoinToken, MemberInfo, OperationError, Part};
 pub use config::{Config, Join, Limits, Member, PeerTls, Timing, Versions};
 pub use error::{ApplyError, Fault, FsyncFilterError, NotExecuted, OpenError, ProposeError, ReadError, StorageError};
 pub use fsync::{dangerously_allow_flush_without_fsync, install_real_fsync};
-pub use limits::{COMMAND_BYTES_MAX, FOUNDER_ID_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
+pub use limits::{CLOCK_OFFSET_MAX, COMMAND_BYTES_MAX, FOUNDER_ID_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use machine::{Read, StateMachine, TableId, Transaction};
 pub use metrics::{DURATION_BUCKETS_US, GROUP_BUCKETS, HistogramSnapshot, MetricsSnapshot};
 pub use state::View;

@@ -150,6 +150,19 @@ pub(crate) const LEARNER_LAG_ENTRIES_MAX: u64 = 1024;
 /// A member that has answered within this time is there.
 pub(crate) const MEMBER_SILENCE_MAX: Duration = Duration::from_secs(2);
 
+/// How often members' clocks are compared; how soon again when one is off; and the longest trip of an answer that counts.
+pub(crate) const CLOCK_COMPARE_PAUSE: Duration = Duration::from_secs(1);
+pub(crate) const CLOCK_SOON: Duration = Duration::from_millis(50);
+pub(crate) const CLOCK_TRIP_MAX: Duration = Duration::from_millis(500);
+
+/// How far a clock may be from the median of a quorum. A member beyond it stamps nothing.
+pub const CLOCK_OFFSET_MAX: Duration = Duration::from_secs(5);
+
+/// How often the leader compares digests, how many each member remembers, and how long an answer may take.
+pub(crate) const DIGEST_COMPARE_PAUSE: Duration = Duration::from_millis(500);
+pub(crate) const DIGESTS_KEPT_MAX: usize = 64;
+pub(crate) const AGREEMENT_CALL_MAX: Duration = Duration::from_millis(700);
+
 /// How often the leader looks whether the membership has to be changed.
 pub(crate) const RECONCILE_PAUSE: Duration = Duration::from_millis(100);
 

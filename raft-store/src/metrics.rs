@@ -61,6 +61,10 @@ pub struct MetricsSnapshot {
     pub log_disk_bytes: u64,
     /// Bytes of the tables on disk.
     pub state_disk_bytes: u64,
+    /// Entries at which the leader found the tables of a majority to be the same.
+    pub digests_agreed: u64,
+    /// Entries at which it found them to differ. Anything but zero is a fault.
+    pub digests_differed: u64,
     /// The version that all members speak.
     pub cluster_version: u64,
     /// Files that sled wrote outside of its log, without fsync. Anything but zero is a fault.
@@ -95,6 +99,8 @@ pub(crate) struct Counters {
     pub(crate) snapshots_installed: AtomicU64,
     pub(crate) log_disk_bytes: AtomicU64,
     pub(crate) state_disk_bytes: AtomicU64,
+    pub(crate) digests_agreed: AtomicU64,
+    pub(crate) digests_differed: AtomicU64,
     pub(crate) cluster_version: AtomicU64,
     pub(crate) unsynced_files: AtomicU64,
     pub(crate) scrub_passes: AtomicU64,
@@ -140,6 +146,8 @@ impl Counters {
             snapshots_installed: self.snapshots_installed.load(Relaxed),
             log_disk_bytes: self.log_disk_bytes.load(Relaxed),
             state_disk_bytes: self.state_disk_bytes.load(Relaxed),
+            digests_agreed: self.digests_agreed.load(Relaxed),
+            digests_differed: self.digests_differed.load(Relaxed),
             cluster_version: self.cluster_version.load(Relaxed),
             unsynced_files: self.unsynced_files.load(Relaxed),
             scrub_passes: self.scrub_passes.load(Relaxed),

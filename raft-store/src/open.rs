@@ -2,7 +2,6 @@
 //!
 //! Must not serve anybody before everything is checked.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +9,8 @@ use openraft::SnapshotPolicy;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::agreement::divergence::Comparer;
+use crate::agreement::time::{self, Judgement};
 use crate::cluster::lead::Lead;
 use crate::cluster::operator::Operator;
 use crate::cluster::{join, reconcile, rows};
@@ -40,7 +41,7 @@ pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Resu
     disk.create_folder(folder)
         .map_err(OpenError::io("cannot create", folder))?;
     let lock = FolderLock::take(folder)?;
-    let identity = identify(&disk, &config).await?;
+    let identity = join::identify(&disk, &config).await?;
     let directory = Arc::new(Directory::new(&config, identity));
     let links = Arc::new(Links::new(Dialer::new(config.tls.client.clone(), directory.clone())));
     let listener = Listener::bind(config.listen, &config.tls, directory.clone(), links.clone()).await?;
@@ -56,35 +57,6 @@ pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Resu
     }
     .start(machine)
     .await
-}
-
-/// The identity of the folder; a new one gets its from the configuration, or from the cluster.
-async fn identify(disk: &Disk, config: &Config) -> Result<Identity, OpenError> {
-    let folder = &config.data_dir;
-    let found = Identity::settled(disk, folder, config.cluster_id, config.node_id)?;
-    match (found, &config.join, config.node_id) {
-        (Some(identity), None, _) => Ok(identity),
-        (Some(identity), Some(join), _) => {
-            let founder = Some(identity.node_id) == config.node_id;
-            if !founder || !was_never_in_a_cluster(disk, folder, identity)? {
-                return Ok(identity);
-            }
-            tracing::info!(
-                node = identity.node_id,
-                "this node was never in the cluster: giving up its configured id to join under a new one"
-            );
-            Identity::give_up(disk, folder)?;
-            join::run(disk, config, join).await
-        }
-        (None, Some(join), _) => join::run(disk, config, join).await,
-        (None, None, Some(node_id)) => Identity::claim(disk, folder, config.cluster_id, node_id),
-        (None, None, None) => Err(OpenError::NoIdentity(folder.clone())),
-    }
-}
-
-fn was_never_in_a_cluster(disk: &Disk, folder: &Path, identity: Identity) -> Result<bool, OpenError> {
-    let (_, promises) = Guard::open(disk, folder, identity)?;
-    Ok(promises.vote.is_none() && promises.log.is_none() && promises.checkpoint == 0)
 }
 
 /// What lies in the data folder.
@@ -170,13 +142,19 @@ impl Parts {
             append_timeout: config.timing.election_max,
         };
         check_version(&config, &state)?;
-        let applier = Applier::new(state.clone(), machine, config.versions.max);
+        let applier = Applier::new(
+            state.clone(),
+            machine,
+            config.versions.max,
+            config.limits.digest_entries,
+        );
         let raft = start_consensus(&config, identity.node_id, network, log, applier).await?;
         state.announce_applied();
         let (closing, closed) = watch::channel(false);
         let local = LocalQueue::start(raft.clone(), config.limits.proposals_max);
         let whoami = whoami(&config, identity);
         let contact = Arc::new(Contact::new(config.timing.election_max * 2));
+        let judgement = Arc::new(Judgement::new(config.wall_clock.clone()));
         let running = Running {
             config,
             raft,
@@ -189,6 +167,7 @@ impl Parts {
             contact,
             closed,
             local,
+            judgement,
         };
         let mut tasks = JoinSet::new();
         let (status, leader) = running.watch(&mut tasks);
@@ -242,6 +221,7 @@ struct Running {
     contact: Arc<Contact>,
     closed: watch::Receiver<bool>,
     local: LocalQueue,
+    judgement: Arc<Judgement>,
 }
 
 impl Running {
@@ -279,7 +259,7 @@ impl Running {
             state: self.state.clone(),
             directory: self.directory.clone(),
             local: self.local.clone(),
-            clock: self.config.wall_clock.clone(),
+            judgement: self.judgement.clone(),
             changing: Arc::default(),
         };
         let operator = Arc::new(Operator {
@@ -291,7 +271,18 @@ impl Running {
             lead: lead.clone(),
             operator: operator.clone(),
             contact: self.contact.clone(),
+            fault: self.fault.clone(),
+            data_dir: Arc::from(self.config.data_dir.as_path()),
         }));
+        let (judgement, links) = (self.judgement.clone(), self.links.clone());
+        tasks.spawn(time::run(judgement, lead.clone(), links, self.closed.clone()));
+        let comparer = Comparer {
+            lead: lead.clone(),
+            links: self.links.clone(),
+            counters: self.counters.clone(),
+            fault: self.fault.clone(),
+        };
+        tasks.spawn(comparer.run(self.closed.clone()));
         tasks.spawn(reconcile::run(lead, self.closed.clone()));
         let (raft, state, counters) = (self.raft.clone(), self.state.clone(), self.counters.clone());
         tasks.spawn(watchers::save_tables(raft, state, counters, self.config.clone()));
@@ -314,6 +305,7 @@ impl Running {
             permits: Arc::new(Semaphore::new(permits_max)),
             permits_max,
             counters: self.counters.clone(),
+            judgement: self.judgement.clone(),
         }
     }
 

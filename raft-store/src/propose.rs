@@ -12,6 +12,7 @@ use futures_util::StreamExt;
 use openraft::errors::ClientWriteError;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
+use crate::agreement::time::{Clock, Judgement};
 use crate::codec::own::{Propose, Proposed};
 use crate::codec::wire::{Kind, Message};
 use crate::limits::{COMMAND_BYTES_MAX, PROPOSAL_BATCH_MAX, RETRY_PAUSE};
@@ -127,6 +128,7 @@ pub(crate) struct Proposer {
     pub(crate) permits: Arc<Semaphore>,
     pub(crate) permits_max: usize,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) judgement: Arc<Judgement>,
 }
 
 /// What one try came to.
@@ -194,6 +196,10 @@ impl Proposer {
 
     /// One try at the believed leader, given up when another one is known.
     async fn try_at(&self, leader: u64, command: &Bytes, deadline: Instant) -> Try {
+        // What it is about to propose carries the time of this machine.
+        if self.judgement.look() != Clock::Good {
+            return Try::Not(NotExecuted::Clock);
+        }
         if leader != self.me {
             return self.try_there(leader, command.clone(), deadline).await;
         }
@@ -222,7 +228,12 @@ impl Proposer {
         };
         let patience = deadline.saturating_duration_since(Instant::now()).min(REMOTE_TRY_MAX);
         let patience_ms = u32::try_from(patience.as_millis()).unwrap_or(u32::MAX);
-        let request = Propose { patience_ms, command }.to_bytes();
+        let request = Propose {
+            patience_ms,
+            sent_ms: self.judgement.now_ms(),
+            command,
+        }
+        .to_bytes();
         self.counters.proposals_forwarded.fetch_add(1, Relaxed);
         let answer = tokio::select! {
             biased;
@@ -232,6 +243,7 @@ impl Proposer {
         match answer.map(Proposed::from_bytes) {
             Ok(Ok(Proposed::Applied { index, reply })) => Try::Applied(Applied { index, reply }),
             Ok(Ok(Proposed::NotLeader)) => Try::Not(NotExecuted::NoLeader),
+            Ok(Ok(Proposed::Clock)) => Try::Not(NotExecuted::Clock),
             Ok(Ok(Proposed::Busy)) => Try::Not(NotExecuted::QueueFull),
             Ok(Ok(Proposed::Unknown { reason })) => Try::Maybe(reason),
             Ok(Err(error)) => Try::Maybe(error.to_string()),

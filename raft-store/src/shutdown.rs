@@ -15,11 +15,13 @@ pub(crate) async fn shutdown(store: &Inner, within: Duration) -> Result<(), Faul
     }
     let until = Instant::now() + within;
     if !within.is_zero() {
-        // What is in progress is done in milliseconds, unless there is no quorum.
-        if tokio::time::timeout_at(until.into(), store.proposer.drained())
-            .await
-            .is_err()
-        {
+        // What is in progress is done in milliseconds. Without a quorum it is not, and nobody could take over either.
+        let mut leader = store.leader.clone();
+        let drained = tokio::select! {
+            drained = tokio::time::timeout_at(until.into(), store.proposer.drained()) => drained.is_ok(),
+            _ = leader.wait_for(Option::is_none) => store.proposer.in_flight() == 0,
+        };
+        if !drained {
             tracing::warn!("proposals in progress are cut short, with an unknown outcome");
         }
         hand_over(store, until).await;
@@ -54,7 +56,7 @@ async fn hand_over(store: &Inner, until: Instant) {
     let successor = {
         let metrics = store.raft.metrics();
         let metrics = metrics.borrow_watched();
-        if metrics.current_leader != Some(me) {
+        if *store.leader.borrow() != Some(me) {
             return;
         }
         let voters: Vec<u64> = metrics.membership_config.voter_ids().collect();
@@ -72,8 +74,10 @@ async fn hand_over(store: &Inner, until: Instant) {
         return;
     }
     let mut leader = store.leader.clone();
-    let handed = leader.wait_for(|leader| leader.is_some_and(|leader| leader != me));
-    if tokio::time::timeout_at(until.into(), handed).await.is_err() {
+    // Nobody: the quorum went meanwhile, and so did whoever could take over.
+    let handed = leader.wait_for(|leader| *leader != Some(me));
+    let handed = tokio::time::timeout_at(until.into(), handed).await;
+    if !handed.is_ok_and(|leader| leader.is_ok_and(|leader| leader.is_some())) {
         tracing::warn!(successor, "leadership was not taken over in time");
     }
 }

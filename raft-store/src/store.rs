@@ -216,6 +216,12 @@ impl Store {
         self.inner.operator.lead.directory.cluster_version()
     }
 
+    /// How far this machine's clock is ahead of the median of a quorum's, in milliseconds; behind it if negative; `None`
+    /// before a quorum was asked. Beyond [`crate::CLOCK_OFFSET_MAX`] this member proposes nothing.
+    pub fn clock_ahead_ms(&self) -> Option<i64> {
+        self.inner.proposer.judgement.ahead_ms()
+    }
+
     /// Why this member will never take part again, if that is so: it was removed.
     pub fn removal(&self) -> Option<String> {
         self.inner.operator.lead.directory.removal()

@@ -24,6 +24,8 @@ pub struct Binaries {
     pub node: PathBuf,
     /// `tfauth-lb`.
     pub lb: PathBuf,
+    /// `tfauth`, the operator's command line.
+    pub ctl: PathBuf,
 }
 
 impl Binaries {
@@ -52,13 +54,14 @@ impl Binaries {
             }
             let release = if dir.ends_with("release") { " --release" } else { "" };
             Err(Error::refused(format!(
-                "{} does not exist: build it with `cargo build{release} -p node -p lb -p cluster-harness`, or name its folder with {BIN_DIR_VARIABLE}",
+                "{} does not exist: build it with `cargo build{release} -p node -p lb -p ctl -p cluster-harness`, or name its folder with {BIN_DIR_VARIABLE}",
                 path.display()
             )))
         };
         Ok(Self {
             node: program("tfauth-node")?,
             lb: program("tfauth-lb")?,
+            ctl: program("tfauth")?,
         })
     }
 }

@@ -271,6 +271,7 @@ mod tests {
         let binaries = Binaries {
             node: "/nowhere/tfauth-node".into(),
             lb: "/nowhere/tfauth-lb".into(),
+            ctl: "/nowhere/tfauth".into(),
         };
         let error = prepared.supervise(&binaries, Groups::Shared).err().unwrap();
         assert_eq!(error.exit_code(), 2);

@@ -69,6 +69,12 @@ pub(crate) enum Verb {
         /// node-1, lb-1, …
         name: String,
     },
+    /// Kills a node, deletes its data, and lets its machine join the cluster as a new node in its place
+    #[command(after_help = "Example: infra/dev replace node-2")]
+    Replace {
+        /// node-1, node-2, …
+        name: String,
+    },
     /// Lets a paused member go on (SIGCONT)
     #[command(after_help = "Example: infra/dev resume node-2")]
     Resume {

@@ -161,6 +161,14 @@ impl Cluster {
         }
     }
 
+    /// Kills a node, deletes its data, and lets its machine join as a new node in the old one's place.
+    ///
+    /// # Errors
+    /// As [`crate::replace::replace`].
+    pub async fn replace_node(&self, name: &str) -> Result<crate::replace::Replaced> {
+        crate::replace::replace(&self.supervisor, name).await
+    }
+
     /// Everything that processes are told: kill, stop, pause, resume, restart, by name.
     #[must_use]
     pub fn members(&self) -> &Supervisor {

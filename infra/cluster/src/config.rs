@@ -46,6 +46,7 @@ struct NodeFile {
 struct ClusterPart {
     id: String,
     initialize: bool,
+    join_token_file: PathBuf,
     members: Vec<MemberPart>,
 }
 
@@ -233,6 +234,7 @@ fn node_file(layout: &Layout, settings: &Settings, mail: &Mail, index: u16, name
         cluster: ClusterPart {
             id: settings.cluster_id.clone(),
             initialize: index == 1,
+            join_token_file: layout.join_token(name),
             members: members.collect(),
         },
         peer: ListenPart {

@@ -43,6 +43,8 @@ pub enum Action {
     Pause,
     /// SIGCONT.
     Resume,
+    /// Kill it, delete its data, let its machine join as a new node.
+    Replace,
 }
 
 /// What it answers.

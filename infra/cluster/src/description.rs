@@ -172,6 +172,13 @@ impl Description {
         node.or_else(|| self.lbs.iter().find(|l| l.name == name).and_then(|l| l.pid))
     }
 
+    /// Notes the id that the cluster gave to a node.
+    pub fn set_id(&mut self, name: &str, id: u64) {
+        for node in self.nodes.iter_mut().filter(|n| n.name == name) {
+            node.id = id;
+        }
+    }
+
     /// Notes the process id of a member.
     pub fn set_pid(&mut self, name: &str, pid: Option<u32>) {
         for node in self.nodes.iter_mut().filter(|n| n.name == name) {

@@ -112,6 +112,12 @@ impl Layout {
         self.member(name).join("data")
     }
 
+    /// Token with which one node joins, while it is needed.
+    #[must_use]
+    pub fn join_token(&self, name: &str) -> PathBuf {
+        self.member(name).join("join-token")
+    }
+
     /// Configuration of one process.
     #[must_use]
     pub fn config(&self, name: &str) -> PathBuf {

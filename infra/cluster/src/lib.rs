@@ -24,6 +24,7 @@ pub mod limits;
 pub mod logs;
 pub mod ports;
 mod process;
+pub mod replace;
 pub mod screen;
 pub mod serve;
 pub mod settings;

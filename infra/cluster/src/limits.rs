@@ -12,6 +12,8 @@ pub const PORTS_PER_CLUSTER: u16 = 50;
 pub const START_SECONDS_MAX: u64 = 90;
 /// How long one process may take until it answers on its operations port.
 pub const CHILD_START_SECONDS_MAX: u64 = 20;
+/// How long a new node may take until it has the place of the one that it replaces.
+pub const REPLACE_SECONDS_MAX: u64 = 60;
 /// How long a command waits for a restarted process to be ready before it says that it is not yet.
 pub const CHILD_READY_SECONDS_MAX: u64 = 5;
 /// How long a process may take for an orderly stop before it is killed.

@@ -69,6 +69,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Verb::Stop { name } => commands::member(&layout, Action::Stop, name).await,
         Verb::Kill { name } => commands::member(&layout, Action::Kill, name).await,
         Verb::Pause { name } => commands::member(&layout, Action::Pause, name).await,
+        Verb::Replace { name } => commands::member(&layout, Action::Replace, name).await,
         Verb::Resume { name } => commands::member(&layout, Action::Resume, name).await,
     }
 }

@@ -11,6 +11,7 @@ use crate::files;
 use crate::layout::Layout;
 use crate::limits::{CHILD_READY_SECONDS_MAX, CHILD_STOP_SECONDS_MAX, POLL};
 use crate::process;
+use crate::replace;
 use crate::settings::Wish;
 use crate::supervisor::{Groups, Supervisor};
 use std::fs::{File, TryLockError};
@@ -223,6 +224,13 @@ async fn act(supervisor: &Supervisor, action: Action, name: &str) -> Result<Stri
             .await
             .map(|()| format!("{name} is paused: it goes on with resume")),
         Action::Resume => supervisor.resume(name).await.map(|()| format!("{name} goes on")),
+        Action::Replace => {
+            let replaced = replace::replace(supervisor, name).await?;
+            Ok(format!(
+                "{name} is node {} now, in the place of node {}, whose id is refused for ever",
+                replaced.new, replaced.old
+            ))
+        }
         Action::Restart => {
             supervisor.restart(name).await?;
             let pid = supervisor

@@ -35,6 +35,7 @@ pub struct Supervisor {
     children: tokio::sync::Mutex<BTreeMap<String, Child>>,
     last_exits: Mutex<BTreeMap<String, ExitStatus>>,
     prober: Prober,
+    ctl: PathBuf,
     own_group: bool,
 }
 
@@ -85,6 +86,7 @@ impl Supervisor {
             children: tokio::sync::Mutex::new(BTreeMap::new()),
             last_exits: Mutex::new(BTreeMap::new()),
             prober: Prober::new()?,
+            ctl: binaries.ctl.clone(),
             own_group: groups == Groups::Apart,
         })
     }
@@ -99,6 +101,12 @@ impl Supervisor {
     #[must_use]
     pub fn layout(&self) -> &Layout {
         &self.layout
+    }
+
+    /// The operator's command line.
+    #[must_use]
+    pub fn ctl(&self) -> &std::path::Path {
+        &self.ctl
     }
 
     /// Asks members how they are.

@@ -47,6 +47,7 @@ fn silent(node: &str, lb: &str) -> (Fixture, Ports) {
     let binaries = Binaries {
         node: script(dir.path(), "tfauth-node", node),
         lb: script(dir.path(), "tfauth-lb", lb),
+        ctl: script(dir.path(), "tfauth", "exit 1"),
     };
     let ports = prepared.settings.ports().unwrap();
     let supervisor = prepared.supervise(&binaries, Groups::Shared).unwrap();

@@ -6,6 +6,7 @@
 pub mod audit_export;
 #[macro_use]
 pub mod body;
+pub mod cluster;
 pub mod dialect_002;
 pub mod dialect_003;
 pub mod dialect_004;

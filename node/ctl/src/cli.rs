@@ -1,10 +1,13 @@
 //! The command line: what can be asked, and the exit codes.
 
+use crate::cluster::ClusterOptions;
 use clap::{Args, Parser, Subcommand};
 use hyper::Uri;
 
-/// A node is unreachable or not ready.
+/// A node is unreachable or not ready, or something is not done yet.
 pub(crate) const EXIT_FAULT: u8 = 1;
+/// The cluster must not do what was asked.
+pub(crate) const EXIT_REFUSED: u8 = 2;
 
 /// Operates a tfauth cluster.
 #[derive(Parser)]
@@ -12,7 +15,7 @@ pub(crate) const EXIT_FAULT: u8 = 1;
     name = "tfauth",
     version,
     about,
-    after_help = "Exit codes: 0 all is well, 1 something is not, 2 wrong usage."
+    after_help = "Exit codes: 0 done and all is well, 1 something is not, 2 wrong usage, or refused as asked."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -26,6 +29,8 @@ pub(crate) enum Command {
         after_help = "Example:\n  tfauth status --ops http://127.0.0.1:7301 --ops http://127.0.0.1:7302\n\nExit codes: 0 when every node is ready, 1 when one is not or does not answer, 2 for wrong usage."
     )]
     Status(StatusOptions),
+    /// Form the cluster, let nodes in, replace and remove them, upgrade.
+    Cluster(ClusterOptions),
 }
 
 #[derive(Args)]

@@ -1,6 +1,8 @@
-//! `tfauth`, the operator's command line. It asks nodes over their operations listeners and changes nothing.
+//! `tfauth`, the operator's command line. It asks nodes over their operations listeners, and changes the cluster over
+//! the socket in a node's data folder.
 
 mod cli;
+mod cluster;
 mod fetch;
 mod status;
 
@@ -18,5 +20,6 @@ fn main() -> ExitCode {
     };
     match cli.command {
         cli::Command::Status(options) => runtime.block_on(status::run(&options)),
+        cli::Command::Cluster(options) => runtime.block_on(cluster::run(&options)),
     }
 }

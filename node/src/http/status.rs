@@ -30,6 +30,8 @@ pub struct InFlight(Arc<Inner>);
 struct Facts {
     status: NodeStatus,
     quorum_silence: Option<Duration>,
+    removal: Option<String>,
+    clock_ahead_ms: Option<i64>,
     log_clock: Option<Timestamp>,
     now: Timestamp,
     signing_ready: bool,
@@ -96,6 +98,8 @@ impl Health {
         Facts {
             status,
             quorum_silence: inner.replication.quorum_silence(),
+            removal: inner.replication.store().removal(),
+            clock_ahead_ms: inner.replication.store().clock_ahead_ms(),
             log_clock: inner.replication.log_clock().ok(),
             now: clock::now(),
             signing_ready: (inner.signing_ready)(),
@@ -115,6 +119,9 @@ fn reasons(facts: &Facts) -> Vec<String> {
     if status.draining {
         reasons.push("draining: this node is about to stop".into());
     }
+    if let Some(removal) = &facts.removal {
+        reasons.push(format!("removed: {removal}"));
+    }
     if status.role == Role::Down {
         reasons.push("consensus has stopped on this node".into());
     } else if let Some(silence) = too_silent(facts.quorum_silence) {
@@ -130,6 +137,9 @@ fn reasons(facts: &Facts) -> Vec<String> {
         reasons.push(format!(
             "lagging: {lag} entries are committed and not applied here, allowed are {LAG_ENTRIES_MAX}"
         ));
+    }
+    if let Some(reason) = clock_off(facts.clock_ahead_ms) {
+        reasons.push(reason);
     }
     match facts.log_clock {
         None => reasons.push("tables: the replicated tables cannot be read".into()),
@@ -147,6 +157,23 @@ fn reasons(facts: &Facts) -> Vec<String> {
         reasons.push("signing key: the cluster has no signing key yet".into());
     }
     reasons
+}
+
+/// A clock that differs from those of a quorum must not stamp entries: the store proposes none of this node then.
+fn clock_off(ahead_ms: Option<i64>) -> Option<String> {
+    let Some(ahead_ms) = ahead_ms else {
+        return Some("clock: this machine's clock was not compared with those of a quorum yet".into());
+    };
+    let allowed = raft_store::CLOCK_OFFSET_MAX;
+    if u128::from(ahead_ms.unsigned_abs()) <= allowed.as_millis() {
+        return None;
+    }
+    let direction = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    Some(format!(
+        "clock: this machine's clock is {} s {direction} those of a quorum, allowed are {}; synchronise it",
+        ahead_ms.unsigned_abs() / 1000,
+        allowed.as_secs()
+    ))
 }
 
 /// A leader that is missing for as long as an election takes is no reason: requests wait for the next one.
@@ -184,6 +211,8 @@ mod tests {
                 version: String::new(),
             },
             quorum_silence: Some(QUORUM_SILENCE_MAX),
+            removal: None,
+            clock_ahead_ms: Some(5_000),
             log_clock: Some(Timestamp::from_seconds(1000)),
             now: Timestamp::from_seconds(995),
             signing_ready: true,
@@ -208,6 +237,8 @@ mod tests {
         assert!(only_reason(|facts| facts.status.applied = 999).starts_with("lagging: 1001"));
         assert!(only_reason(|facts| facts.status.draining = true).starts_with("draining"));
         assert!(only_reason(|facts| facts.status.role = Role::Down).starts_with("consensus"));
+        let removal = |facts: &mut Facts| facts.removal = Some("node id 3 was removed".into());
+        assert!(only_reason(removal).starts_with("removed: node id 3"));
         assert!(only_reason(|facts| facts.log_clock = None).starts_with("tables"));
         assert!(only_reason(|facts| facts.signing_ready = false).starts_with("signing key"));
         let cut_off = |facts: &mut Facts| facts.quorum_silence = Some(QUORUM_SILENCE_MAX + Duration::from_millis(1));
@@ -225,6 +256,18 @@ mod tests {
         facts.status.leader_id = None;
         facts.quorum_silence = Some(Duration::from_millis(1200));
         assert!(reasons(&facts).is_empty(), "requests wait here for the next leader");
+    }
+
+    #[test]
+    fn otp_5_a_clock_off_a_quorum_makes_a_node_unready() {
+        let ahead = only_reason(|facts| facts.clock_ahead_ms = Some(120_000));
+        assert!(
+            ahead.starts_with("clock: this machine's clock is 120 s ahead of"),
+            "{ahead}"
+        );
+        let behind = only_reason(|facts| facts.clock_ahead_ms = Some(-6_000));
+        assert!(behind.contains("6 s behind"), "{behind}");
+        assert!(only_reason(|facts| facts.clock_ahead_ms = None).starts_with("clock: "));
     }
 
     #[test]

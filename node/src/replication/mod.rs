@@ -228,7 +228,9 @@ impl From<ProposeError> for Unavailable {
         let (not_executed, overloaded) = match &error {
             ProposeError::NotExecuted { reason } => match reason {
                 NotExecuted::QueueFull => (true, true),
-                NotExecuted::NoLeader | NotExecuted::ShuttingDown | NotExecuted::TooLarge => (true, false),
+                NotExecuted::NoLeader | NotExecuted::ShuttingDown | NotExecuted::Clock | NotExecuted::TooLarge => {
+                    (true, false)
+                }
             },
             ProposeError::Unknown { .. } => (false, false),
         };
@@ -254,6 +256,7 @@ mod tests {
             NotExecuted::NoLeader,
             NotExecuted::QueueFull,
             NotExecuted::ShuttingDown,
+            NotExecuted::Clock,
             NotExecuted::TooLarge,
         ] {
             let seen = Unavailable::from(ProposeError::NotExecuted { reason });

@@ -165,8 +165,18 @@ fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 10] {
     ]
 }
 
-fn counters(seen: &MetricsSnapshot) -> [MetricFamily; 12] {
+fn counters(seen: &MetricsSnapshot) -> [MetricFamily; 14] {
     [
+        counter(
+            "digests_agreed_total",
+            "Entries at which this leader found the tables of members to be the same.",
+            seen.digests_agreed,
+        ),
+        counter(
+            "digests_differed_total",
+            "Entries at which it found them to differ: anything but zero is a fault.",
+            seen.digests_differed,
+        ),
         counter(
             "proposals_forwarded_total",
             "Proposals given to another member.",
@@ -275,6 +285,8 @@ mod tests {
                 snapshots_installed: 0,
                 log_disk_bytes: 4096,
                 state_disk_bytes: 8192,
+                digests_agreed: 1,
+                digests_differed: 0,
                 cluster_version: 1,
                 unsynced_files: 0,
                 scrub_passes: 3,

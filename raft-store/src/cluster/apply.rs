@@ -85,7 +85,7 @@ fn add_token(
     if let Some(old) = row.replaces
         && membership.get_node(&old).is_none()
     {
-        return Ok(not_a_member(tables, old)?);
+        return not_a_member(tables, old);
     }
     rows::put_token(tables, hash, &row);
     Ok(SystemReply::Done)
@@ -123,23 +123,31 @@ fn join(
         Ok(replaces) => replaces,
         Err(reason) => return Ok(refused(reason)),
     };
-    let clash = membership
-        .nodes()
-        .find(|(id, node)| node.name == row.name && Some(**id) != row.replaces);
+    // An earlier candidate for the same place did not get that far, and gives way.
+    let rival = |other: &NodeRow| {
+        other.standing == Standing::Joining && row.replaces.is_some() && other.replaces == row.replaces
+    };
+    let clash = membership.nodes().find(|(id, node)| {
+        node.name == row.name && Some(**id) != row.replaces && !known.get(id).is_some_and(rival)
+    });
     if let Some((id, _)) = clash {
         return Ok(refused(format!(
             "node {id} has the name {:?} already; replace it, or give the new node a name of its own",
             row.name
         )));
     }
-    // An earlier candidate for the same place, or of the same name, did not get that far.
-    for (id, mut other) in known {
-        let rival = other.standing == Standing::Joining
-            && (other.name == row.name || (row.replaces.is_some() && other.replaces == row.replaces));
-        if rival {
-            other.standing = Standing::Removed;
-            rows::put_node(tables, id, &other);
-        }
+    // Nor did one of the same name that never became a learner.
+    let lost = |id: &u64, other: &NodeRow| {
+        other.standing == Standing::Joining && other.name == row.name && membership.get_node(id).is_none()
+    };
+    let given_up: Vec<u64> = known
+        .iter()
+        .filter(|(id, other)| rival(other) || lost(id, other))
+        .map(|(id, _)| *id)
+        .collect();
+    for (id, mut other) in known.into_iter().filter(|(id, _)| given_up.contains(id)) {
+        other.standing = Standing::Removed;
+        rows::put_node(tables, id, &other);
     }
     row.promote = row
         .replaces

@@ -15,14 +15,44 @@ use super::operation::{Operation, Outcome};
 use crate::codec::wire::{Kind, Message};
 use crate::config::Join;
 use crate::disk::Disk;
+use crate::guard::Guard;
 use crate::identity::{self, Identity, hex};
 use crate::limits::{CONNECT_TIMEOUT, JOIN_PATIENCE, OPERATION_CALL_MAX, OPERATION_PAUSE};
 use crate::peer::greeting::{Hello, Purpose};
 use crate::peer::{Connection, exchange};
 use crate::{Config, Member, OpenError, entropy};
 
+/// The identity of the folder; a new one gets its from the configuration, or from the cluster.
+pub(crate) async fn identify(disk: &Disk, config: &Config) -> Result<Identity, OpenError> {
+    let folder = &config.data_dir;
+    let found = Identity::settled(disk, folder, config.cluster_id, config.node_id)?;
+    match (found, &config.join, config.node_id) {
+        (Some(identity), None, _) => Ok(identity),
+        (Some(identity), Some(join), _) => {
+            let founder = Some(identity.node_id) == config.node_id;
+            if !founder || !was_never_in_a_cluster(disk, folder, identity)? {
+                return Ok(identity);
+            }
+            tracing::info!(
+                node = identity.node_id,
+                "this node was never in the cluster: giving up its configured id to join under a new one"
+            );
+            Identity::give_up(disk, folder)?;
+            run(disk, config, join).await
+        }
+        (None, Some(join), _) => run(disk, config, join).await,
+        (None, None, Some(node_id)) => Identity::claim(disk, folder, config.cluster_id, node_id),
+        (None, None, None) => Err(OpenError::NoIdentity(folder.clone())),
+    }
+}
+
+fn was_never_in_a_cluster(disk: &Disk, folder: &Path, identity: Identity) -> Result<bool, OpenError> {
+    let (_, promises) = Guard::open(disk, folder, identity)?;
+    Ok(promises.vote.is_none() && promises.log.is_none() && promises.checkpoint == 0)
+}
+
 /// Gets an id from the cluster and gives it to the folder.
-pub(crate) async fn run(disk: &Disk, config: &Config, join: &Join) -> Result<Identity, OpenError> {
+async fn run(disk: &Disk, config: &Config, join: &Join) -> Result<Identity, OpenError> {
     let folder = &config.data_dir;
     let incarnation = candidate(disk, folder)?;
     let proof = match join {

@@ -17,7 +17,7 @@ use super::info::{ClusterInfo, MemberInfo, Part};
 use super::operation::{Operation, Outcome};
 use super::rows::{self, NodeRow, Standing};
 use crate::Raft;
-use crate::clock::WallClock;
+use crate::agreement::time::Judgement;
 use crate::codec::wire::Message;
 use crate::limits::{MEMBER_SILENCE_MAX, OPERATION_STEP_MAX};
 use crate::peer::Directory;
@@ -35,7 +35,7 @@ pub(crate) struct Lead {
     pub(crate) state: StateStore,
     pub(crate) directory: Arc<Directory>,
     pub(crate) local: LocalQueue,
-    pub(crate) clock: WallClock,
+    pub(crate) judgement: Arc<Judgement>,
     /// Held while the voters are changed: one change at a time.
     pub(crate) changing: Arc<tokio::sync::Mutex<()>>,
 }
@@ -129,7 +129,7 @@ impl Lead {
                 incarnation,
                 proof,
             } => {
-                let now_ms = self.clock.now_ms();
+                let now_ms = self.judgement.now_ms();
                 let command = System::Join {
                     now_ms,
                     name,
@@ -144,7 +144,7 @@ impl Lead {
                 valid_ms,
                 replaces,
             } => {
-                let now_ms = self.clock.now_ms();
+                let now_ms = self.judgement.now_ms();
                 let command = System::AddToken {
                     hash,
                     now_ms,
@@ -186,7 +186,7 @@ impl Lead {
                 .and_then(|row| row.replaces),
             matched: look.matched.get(&id).copied().flatten(),
             versions: self.directory.announced(id, node.incarnation),
-            clock_ahead_ms: None,
+            clock_ahead_ms: self.judgement.of(id),
         };
         let mut members: Vec<MemberInfo> = look
             .membership

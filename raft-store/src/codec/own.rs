@@ -2,29 +2,35 @@
 //!
 //! Must not open connections or decide what to do with a message.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::wire::Message;
 use super::{DecodeError, Decoded, Decoder, Encoder};
+use crate::state::RowsDigest;
 use crate::types::{SnapshotMeta, Vote};
 
-/// A proposal given to the leader. `patience_ms` is how long the sender still waits.
+/// A proposal given to the leader. `patience_ms` is how long the sender still waits, `sent_ms` what its clock shows.
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(Debug))]
 pub(crate) struct Propose {
     pub(crate) patience_ms: u32,
+    pub(crate) sent_ms: u64,
     pub(crate) command: Bytes,
 }
 
 impl Message for Propose {
     fn encode(&self, to: &mut Encoder) {
         to.u32(self.patience_ms);
+        to.u64(self.sent_ms);
         to.bytes(&self.command);
     }
 
     fn decode(from: &mut Decoder) -> Decoded<Self> {
         Ok(Self {
             patience_ms: from.u32("patience")?,
+            sent_ms: from.u64("clock")?,
             command: from.bytes("command")?,
         })
     }
@@ -42,6 +48,8 @@ pub(crate) enum Proposed {
     NotLeader,
     /// In no log, because too many wait.
     Busy,
+    /// In no log, because the sender's clock runs ahead.
+    Clock,
     /// Maybe in a log.
     Unknown {
         reason: String,
@@ -58,6 +66,7 @@ impl Message for Proposed {
             }
             Self::NotLeader => to.u8(1),
             Self::Busy => to.u8(2),
+            Self::Clock => to.u8(4),
             Self::Unknown { reason } => {
                 to.u8(3);
                 to.bytes(reason.as_bytes());
@@ -73,6 +82,7 @@ impl Message for Proposed {
             }),
             1 => Ok(Self::NotLeader),
             2 => Ok(Self::Busy),
+            4 => Ok(Self::Clock),
             3 => Ok(Self::Unknown {
                 reason: from.text("reason")?,
             }),
@@ -172,6 +182,50 @@ impl Message for SnapshotEnd {
     }
 }
 
+/// The digests of its tables that a member noted, by entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Digests(pub(crate) BTreeMap<u64, RowsDigest>);
+
+impl Message for Digests {
+    fn encode(&self, to: &mut Encoder) {
+        to.count(self.0.len());
+        for (index, digest) in &self.0 {
+            to.u64(*index);
+            digest.encode(to);
+        }
+    }
+
+    fn decode(from: &mut Decoder) -> Decoded<Self> {
+        let count = from.count(48, "digests")?;
+        let digests = (0..count).map(|_| Ok((from.u64("index")?, RowsDigest::decode(from)?)));
+        Ok(Self(digests.collect::<Decoded<_>>()?))
+    }
+}
+
+/// What a member is told that has other tables than the majority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Diverged {
+    pub(crate) index: u64,
+    pub(crate) yours: RowsDigest,
+    pub(crate) right: RowsDigest,
+}
+
+impl Message for Diverged {
+    fn encode(&self, to: &mut Encoder) {
+        to.u64(self.index);
+        self.yours.encode(to);
+        self.right.encode(to);
+    }
+
+    fn decode(from: &mut Decoder) -> Decoded<Self> {
+        Ok(Self {
+            index: from.u64("index")?,
+            yours: RowsDigest::decode(from)?,
+            right: RowsDigest::decode(from)?,
+        })
+    }
+}
+
 /// The receiver's vote.
 impl Message for Vote {
     fn encode(&self, to: &mut Encoder) {
@@ -214,9 +268,13 @@ mod tests {
     fn golden_messages() {
         let propose = Propose {
             patience_ms: 5000,
+            sent_ms: 9,
             command: Bytes::from_static(b"hi"),
         };
-        assert_eq!(hex(&propose.to_bytes()), "010000138800000002".to_owned() + "6869");
+        assert_eq!(
+            hex(&propose.to_bytes()),
+            "01000013880000000000000009".to_owned() + "000000026869"
+        );
         let applied = Proposed::Applied {
             index: 7,
             reply: Bytes::from_static(b"ok"),
@@ -227,12 +285,27 @@ mod tests {
         );
         assert_eq!(hex(&Proposed::NotLeader.to_bytes()), "0101");
         assert_eq!(hex(&Proposed::Busy.to_bytes()), "0102");
+        assert_eq!(hex(&Proposed::Clock.to_bytes()), "0104");
         assert_eq!(hex(&7_u64.to_bytes()), "010000000000000007");
         let end = SnapshotEnd {
             rows: 2,
             digest: [9; 32],
         };
         assert_eq!(hex(&end.to_bytes()), "010000000000000002".to_owned() + &"09".repeat(32));
+    }
+
+    #[test]
+    fn digests_survive_a_round_trip() {
+        let mut digest = RowsDigest::default();
+        digest.add(b"row", b"value");
+        let digests = Digests(BTreeMap::from([(7, digest), (9, RowsDigest::default())]));
+        assert_eq!(Digests::from_bytes(digests.to_bytes()), Ok(digests));
+        let diverged = Diverged {
+            index: 7,
+            yours: digest,
+            right: RowsDigest::default(),
+        };
+        assert_eq!(Diverged::from_bytes(diverged.to_bytes()), Ok(diverged));
     }
 
     #[test]
@@ -249,7 +322,7 @@ mod tests {
             body in proptest::collection::vec(any::<u8>(), 0..200),
             index in any::<u64>(),
         ) {
-            let propose = Propose { patience_ms, command: body.clone().into() };
+            let propose = Propose { patience_ms, sent_ms: index, command: body.clone().into() };
             prop_assert_eq!(Propose::from_bytes(propose.to_bytes()).unwrap(), propose);
             let applied = Proposed::Applied { index, reply: body.into() };
             prop_assert_eq!(Proposed::from_bytes(applied.to_bytes()).unwrap(), applied);

@@ -31,6 +31,12 @@ pub(crate) enum Kind {
     SnapshotEnd = 11,
     /// Something to be done with the membership.
     Operate = 12,
+    /// The digests that a member noted.
+    Digests = 13,
+    /// A member has other tables than the majority.
+    Diverged = 14,
+    /// What time it is.
+    Clock = 15,
     Answer = 0x80,
     /// The request was understood and not carried out; holds the reason.
     Refusal = 0x81,
@@ -38,7 +44,7 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn from_u8(tag: u8) -> Decoded<Self> {
-        const ALL: [Kind; 14] = [
+        const ALL: [Kind; 17] = [
             Kind::AppendStream,
             Kind::Append,
             Kind::Vote,
@@ -51,6 +57,9 @@ impl Kind {
             Kind::SnapshotChunk,
             Kind::SnapshotEnd,
             Kind::Operate,
+            Kind::Digests,
+            Kind::Diverged,
+            Kind::Clock,
             Kind::Answer,
             Kind::Refusal,
         ];

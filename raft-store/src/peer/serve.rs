@@ -2,6 +2,7 @@
 //!
 //! Must not trust a member further than consensus does: bytes that do not decode end the connection.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,10 +19,12 @@ use super::snapshot_receive::Receiver;
 use crate::cluster::lead::Lead;
 use crate::cluster::operation::{Operation, Outcome};
 use crate::cluster::operator::Operator;
-use crate::codec::own::{Pristine, Propose, Proposed};
+use crate::codec::own::{Digests, Diverged, Pristine, Propose, Proposed};
 use crate::codec::wire::{Kind, Message, StreamedAppend};
+use crate::fault::FaultCell;
 use crate::limits::{COMMAND_BYTES_MAX, PEER_REQUESTS_IN_FLIGHT_MAX, PEER_SILENCE_MAX, REPLY_BYTES_MAX};
 use crate::propose::LocalOutcome;
+use crate::quarantine;
 use crate::status::Contact;
 use crate::types::{Command, Proposal, Types};
 
@@ -31,6 +34,8 @@ pub(crate) struct Service {
     pub(crate) lead: Lead,
     pub(crate) operator: Arc<Operator>,
     pub(crate) contact: Arc<Contact>,
+    pub(crate) fault: FaultCell,
+    pub(crate) data_dir: Arc<Path>,
 }
 
 type Served = Result<Bytes, String>;
@@ -93,7 +98,10 @@ async fn read_requests(
             | Kind::Propose
             | Kind::ReadIndex
             | Kind::Pristine
-            | Kind::Operate => {
+            | Kind::Operate
+            | Kind::Digests
+            | Kind::Diverged
+            | Kind::Clock => {
                 let permit = room.clone().acquire_owned().await.map_err(std::io::Error::other)?;
                 let (service, answers) = (service.clone(), answers.clone());
                 tokio::spawn(async move {
@@ -172,6 +180,9 @@ impl Service {
                 .to_bytes())
             }
             Kind::Operate => Ok(self.lead.perform(decode(payload)?).await.to_bytes()),
+            Kind::Digests => Ok(Digests(self.lead.state.digests()).to_bytes()),
+            Kind::Diverged => self.diverged(decode(payload)?).await,
+            Kind::Clock => Ok(self.lead.judgement.now_ms().to_bytes()),
             Kind::AppendStream
             | Kind::SnapshotBegin
             | Kind::SnapshotChunk
@@ -187,6 +198,9 @@ impl Service {
             return Proposed::Unknown {
                 reason: "the command is too large".into(),
             };
+        }
+        if self.lead.judgement.sender_is_ahead(request.sent_ms) {
+            return Proposed::Clock;
         }
         let patience = Duration::from_millis(request.patience_ms.into());
         match tokio::time::timeout(patience, self.submit(request.command)).await {
@@ -205,6 +219,21 @@ impl Service {
 
     async fn submit(&self, command: Bytes) -> LocalOutcome {
         self.lead.local.submit(Proposal::User(Command(command))).await
+    }
+
+    /// The leader says that this member has other tables than the majority. It stops if the leader knows its tables, and
+    /// its folder is not opened again.
+    async fn diverged(&self, diverged: Diverged) -> Served {
+        if self.lead.state.digests().get(&diverged.index) != Some(&diverged.yours) {
+            return Err("these are not the tables of this member".into());
+        }
+        self.fault.diverged(&diverged);
+        if let Some(fault) = self.fault.get() {
+            let folder = self.data_dir.clone();
+            let marked = tokio::task::spawn_blocking(move || quarantine::mark(&folder, &fault.to_string())).await;
+            marked.map_err(text)?.map_err(text)?;
+        }
+        Ok(().to_bytes())
     }
 
     /// Carries a guest's wish to the leader, under the name that its certificate has.

@@ -17,6 +17,13 @@ pub(crate) struct RowsDigest {
     lanes: [u64; 4],
 }
 
+impl std::fmt::Display for RowsDigest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} rows ", self.rows)?;
+        self.lanes.iter().try_for_each(|lane| write!(f, "{lane:016x}"))
+    }
+}
+
 impl RowsDigest {
     /// A row that was not there.
     pub(crate) fn add(&mut self, row: &[u8], value: &[u8]) {

@@ -33,15 +33,23 @@ pub(crate) struct Applier {
     state: StateStore,
     machine: Arc<dyn StateMachine>,
     version_max: u32,
+    digest_entries: u64,
 }
 
 impl Applier {
-    /// `version_max` is the newest cluster version that this program speaks.
-    pub(crate) fn new(state: StateStore, machine: Arc<dyn StateMachine>, version_max: u32) -> Self {
+    /// `version_max` is the newest cluster version that this program speaks; every `digest_entries` entries the digest of
+    /// the tables is noted.
+    pub(crate) fn new(
+        state: StateStore,
+        machine: Arc<dyn StateMachine>,
+        version_max: u32,
+        digest_entries: u64,
+    ) -> Self {
         Self {
             state,
             machine,
             version_max,
+            digest_entries,
         }
     }
 
@@ -80,6 +88,9 @@ impl Applier {
             levels.active.commit(index, floor, writes);
         }
         self.state.advance(&entry, digest)?;
+        if index.is_multiple_of(self.digest_entries) {
+            self.state.note_digest(index, digest);
+        }
         if own {
             self.state.own_rows_changed();
         }

@@ -15,6 +15,7 @@ mod registry;
 mod staged;
 mod view;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 
 use self::base::{Base, Mark};
 use self::checkpoint::Frozen;
+pub(crate) use self::digest::RowsDigest;
 use self::level::Level;
 pub(crate) use self::machine::Applier;
 use self::registry::Registry;
@@ -36,6 +38,7 @@ use crate::OpenError;
 use crate::disk::Disk;
 use crate::fault::FaultCell;
 use crate::guard::{Guard, Promises};
+use crate::limits::DIGESTS_KEPT_MAX;
 use crate::metrics::Counters;
 use crate::types::SnapshotMeta;
 
@@ -65,6 +68,8 @@ struct Inner {
     registry: Arc<Registry>,
     next_number: AtomicU64,
     seen: watch::Sender<u64>,
+    /// Digests at fixed entries, for the leader to compare.
+    noted: parking_lot::Mutex<BTreeMap<u64, RowsDigest>>,
     /// How often the store's own rows were changed or exchanged.
     own_changes: AtomicU64,
     guard: Arc<Guard>,
@@ -128,6 +133,7 @@ impl StateStore {
             registry: Arc::default(),
             next_number: AtomicU64::new(number + 1),
             seen,
+            noted: parking_lot::Mutex::default(),
             own_changes: AtomicU64::new(1),
             guard,
             counters,
@@ -173,6 +179,20 @@ impl StateStore {
     /// How many entries are applied, and its changes.
     pub(crate) fn seen(&self) -> watch::Receiver<u64> {
         self.inner.seen.subscribe()
+    }
+
+    /// The digests noted last, by entry.
+    pub(crate) fn digests(&self) -> BTreeMap<u64, RowsDigest> {
+        self.inner.noted.lock().clone()
+    }
+
+    /// Remembers the digest of the tables as of an entry.
+    fn note_digest(&self, index: u64, digest: RowsDigest) {
+        let mut noted = self.inner.noted.lock();
+        noted.insert(index, digest);
+        while noted.len() > DIGESTS_KEPT_MAX {
+            noted.pop_first();
+        }
     }
 
     /// Changes whenever the store's own rows did.

@@ -74,7 +74,7 @@ pub(super) fn open(folder: &Path) -> Result<Opened, OpenError> {
         fault.clone(),
     )?;
     let state = StateStore::open(&Disk::Real, folder, 1 << 20, &promises, guard.clone(), counters, fault)?;
-    let applier = Applier::new(state.clone(), Arc::new(KeyValue), 1);
+    let applier = Applier::new(state.clone(), Arc::new(KeyValue), 1, 10);
     Ok(Opened {
         log,
         state,

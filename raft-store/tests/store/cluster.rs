@@ -204,6 +204,29 @@ async fn an_orderly_stop_hands_leadership_over_without_an_election_timeout() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_leader_without_a_quorum_stops_soon() {
+    let mut cluster = Cluster::formed(3).await;
+    let leader = cluster.leader().await;
+    let alone = cluster.running.remove(&leader).unwrap();
+    for id in cluster.running.keys().copied().collect::<Vec<_>>() {
+        cluster.stop(id).await;
+    }
+    let hanging = alone.clone();
+    let hanging = tokio::spawn(async move { hanging.propose(command(1, "k"), soon()).await });
+    wait_status(&alone, "has the proposal in its log", |status| {
+        status.last_log > status.committed
+    })
+    .await;
+    let began = Instant::now();
+    alone.shutdown(Duration::from_secs(15)).await.unwrap();
+    println!("a leader without a quorum stopped within {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    let outcome = hanging.await.unwrap();
+    assert!(matches!(outcome, Err(ProposeError::Unknown { .. })), "{outcome:?}");
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_proposal_after_the_stop_or_too_large_is_not_executed() {
     let mut cluster = Cluster::formed(1).await;
     let store = cluster.any().clone();

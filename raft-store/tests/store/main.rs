@@ -1,6 +1,8 @@
 //! The store as a node uses it: several members over real sockets, and processes that are killed.
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod child;
 #[cfg(test)]
 mod cluster;
@@ -8,7 +10,9 @@ mod cluster;
 mod figures;
 #[cfg(test)]
 mod kill;
+#[cfg(test)]
 mod membership;
+#[cfg(test)]
 mod membership_crash;
 #[cfg(test)]
 mod refusals;

@@ -172,6 +172,7 @@ pub(crate) fn small_limits() -> Limits {
     Limits {
         checkpoint_entries: 200,
         log_kept_entries: 50,
+        digest_entries: 20,
         log_cache_bytes: 8 << 20,
         state_cache_bytes: 8 << 20,
         ..Limits::default()
@@ -273,11 +274,7 @@ impl Cluster {
 
     /// Starts a node and says which id it has.
     pub(crate) async fn run(&mut self, config: Config) -> u64 {
-        let store = Store::open(config.clone(), Arc::new(Counting)).await.unwrap();
-        let id = store.status().node_id;
-        self.configs.insert(id, config);
-        self.running.insert(id, store);
-        id
+        self.run_machine(config, Arc::new(Counting)).await
     }
 
     pub(crate) async fn token(&self, replaces: Option<u64>) -> Join {
@@ -300,6 +297,15 @@ impl Cluster {
     pub(crate) async fn start(&mut self, id: u64) {
         let store = Store::open(self.config(id), Arc::new(Counting)).await.unwrap();
         self.running.insert(id, store);
+    }
+
+    /// Starts a node with a state machine of its own.
+    pub(crate) async fn run_machine(&mut self, config: Config, machine: Arc<dyn StateMachine>) -> u64 {
+        let store = Store::open(config.clone(), machine).await.unwrap();
+        let id = store.status().node_id;
+        self.running.insert(id, store);
+        self.configs.insert(id, config);
+        id
     }
 
     pub(crate) async fn try_open(&self, config: Config) -> Result<Store, OpenError> {
