@@ -127,9 +127,9 @@ fn join(
     let rival = |other: &NodeRow| {
         other.standing == Standing::Joining && row.replaces.is_some() && other.replaces == row.replaces
     };
-    let clash = membership.nodes().find(|(id, node)| {
-        node.name == row.name && Some(**id) != row.replaces && !known.get(id).is_some_and(rival)
-    });
+    let clash = membership
+        .nodes()
+        .find(|(id, node)| node.name == row.name && Some(**id) != row.replaces && !known.get(id).is_some_and(rival));
     if let Some((id, _)) = clash {
         return Ok(refused(format!(
             "node {id} has the name {:?} already; replace it, or give the new node a name of its own",

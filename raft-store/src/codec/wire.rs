@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     Diverged = 14,
     /// What time it is.
     Clock = 15,
+    /// A kind that this program does not know; never sent. Holds its number.
+    Unknown = 0xFF,
     Answer = 0x80,
     /// The request was understood and not carried out; holds the reason.
     Refusal = 0x81,

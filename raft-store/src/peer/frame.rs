@@ -63,12 +63,20 @@ pub(crate) async fn read_frame(from: &mut (impl AsyncRead + Unpin)) -> io::Resul
         return Err(io::Error::other("a frame shorter than its head"));
     }
     let head = body.split_to(HEAD_BYTES);
-    let kind = Kind::from_u8(head[0]).map_err(io::Error::other)?;
+    let kind = Kind::from_u8(head[0]);
     let id = head[1..].iter().fold(0, |id, byte| (id << 8) | u64::from(*byte));
-    Ok(Some(Frame {
-        kind,
-        id,
-        payload: body.freeze(),
+    Ok(Some(match kind {
+        Ok(kind) => Frame {
+            kind,
+            id,
+            payload: body.freeze(),
+        },
+        // Of a later version: whoever sent it is told.
+        Err(_) => Frame {
+            kind: Kind::Unknown,
+            id,
+            payload: Bytes::copy_from_slice(&head[..1]),
+        },
     }))
 }
 

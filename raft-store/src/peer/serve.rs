@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::append_session::AppendSession;
 use super::frame::{Frame, read_frame, write_frames};
+use super::greeting::PROTOCOL_MAX;
 use super::handshake::Caller;
 use super::snapshot_receive::Receiver;
 use crate::cluster::lead::Lead;
@@ -109,6 +110,13 @@ async fn read_requests(
                     drop(permit);
                 });
             }
+            Kind::Unknown => {
+                let number = payload.first().copied().unwrap_or(0);
+                let known = format!(
+                    "a request of kind {number} is not known to this program, which speaks protocol {PROTOCOL_MAX}"
+                );
+                send(answers, id, Err(known));
+            }
             Kind::Answer | Kind::Refusal => return Err(std::io::Error::other("an answer to nothing")),
         }
     }
@@ -187,6 +195,7 @@ impl Service {
             | Kind::SnapshotBegin
             | Kind::SnapshotChunk
             | Kind::SnapshotEnd
+            | Kind::Unknown
             | Kind::Answer
             | Kind::Refusal => Err(format!("{kind:?} is handled elsewhere")),
         }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod agreement;
 #[cfg(test)]
+mod bad_peer;
+#[cfg(test)]
 mod child;
 #[cfg(test)]
 mod cluster;
