@@ -82,24 +82,49 @@ pub const NAME_BYTES_MAX: usize = 63;
 /// Size of any configuration, key or certificate file.
 pub const FILE_BYTES_MAX: u64 = 256 * 1024;
 
-/// Mails looked at in one round of the worker.
-pub const MAIL_READ_MAX: usize = 256;
-/// Mails sent in one round of the worker.
-pub const MAIL_ROUND_MAX: usize = 32;
+/// Messages looked at in one round of the worker.
+pub const MAIL_READ_MAX: usize = 1024;
+/// Messages on their way at a time: a slow server must not hold all others up.
+pub const MAIL_PARALLEL_MAX: usize = 16;
 /// Pause between two rounds.
 pub const MAIL_ROUND_PAUSE: Duration = Duration::from_secs(1);
 /// Pause after a round, however much is applied meanwhile.
 pub const MAIL_WAKE_PAUSE: Duration = Duration::from_millis(100);
-/// Age at which a mail is given up, in seconds: three days.
+/// Age at which a message is given up, in seconds: three days.
 pub const MAIL_AGE_SECONDS_MAX: u64 = 3 * 24 * 3600;
-/// For handing one mail to the mail server.
-pub const MAIL_SEND_MAX: Duration = Duration::from_secs(20);
-/// First pause after a mail could not be sent; doubles with each further failure.
+/// For one step of the conversation with a mail server.
+pub const MAIL_STEP_MAX: Duration = Duration::from_secs(10);
+/// First pause after a message was not taken; doubles with each further failure.
 pub const MAIL_BACKOFF_MIN: Duration = Duration::from_secs(2);
 /// Longest pause after failures.
-pub const MAIL_BACKOFF_MAX: Duration = Duration::from_secs(300);
-/// For recording that a mail was sent.
+pub const MAIL_BACKOFF_MAX: Duration = Duration::from_secs(3600);
+/// For one try of recording what became of a message.
 pub const MAIL_MARK_MAX: Duration = Duration::from_secs(5);
+/// Tries of recording; then the message is handed over again.
+pub const MAIL_MARK_TRIES: u32 = 60;
+/// Pause between two of them.
+pub const MAIL_MARK_PAUSE: Duration = Duration::from_millis(500);
+/// For messages on their way when the node stops.
+pub const MAIL_STOP_MAX: Duration = Duration::from_secs(3);
+/// First rest of a mail server that failed; doubles with each further failure.
+pub const SERVER_REST_MIN: Duration = Duration::from_secs(1);
+/// Longest rest of a mail server.
+pub const SERVER_REST_MAX: Duration = Duration::from_secs(60);
+/// For one message to the gateway.
+pub const GATEWAY_SEND_MAX: Duration = Duration::from_secs(10);
+/// How long a request waits for what becomes of its mail, where its answer depends on that.
+pub const HANDOVER_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// Sealed values looked at in one batch of sealing anew.
+pub const RESEAL_BATCH: usize = 64;
+/// Pause between two batches: requests come first.
+pub const RESEAL_PAUSE: Duration = Duration::from_millis(50);
+/// Pause while there is nothing to seal anew.
+pub const RESEAL_IDLE_PAUSE: Duration = Duration::from_secs(5);
+/// How often a leader walks over everything again, after nothing was left to do.
+pub const RESEAL_LOOK_PAUSE: Duration = Duration::from_secs(3600);
+/// For putting one batch into the log.
+pub const RESEAL_MARK_MAX: Duration = Duration::from_secs(5);
 
 /// Pause between two tries of giving the cluster its signing key.
 pub const SIGNING_KEY_PAUSE: Duration = Duration::from_millis(250);
@@ -113,5 +138,7 @@ const _: () = assert!(
 );
 const _: () = assert!(DRAIN_REQUESTS_MAX.as_millis() > REQUEST_DEADLINE_MAX.as_millis());
 const _: () = assert!(MAIL_BACKOFF_MIN.as_secs() < MAIL_BACKOFF_MAX.as_secs());
-const _: () = assert!(MAIL_ROUND_MAX <= MAIL_READ_MAX);
+const _: () = assert!(MAIL_PARALLEL_MAX <= MAIL_READ_MAX);
+const _: () = assert!(HANDOVER_WAIT_MAX.as_millis() < REQUEST_DEADLINE_DEFAULT.as_millis());
+const _: () = assert!(SERVER_REST_MIN.as_secs() < SERVER_REST_MAX.as_secs());
 const _: () = assert!(QUORUM_SILENCE_MAX.as_millis() > PULSE_PAUSE.as_millis() + PULSE_WAIT_MAX.as_millis());

@@ -4,7 +4,8 @@
 mod storage;
 
 use crate::config::Config;
-use crate::email::{Transport, Worker};
+use crate::email::{Channels, Transport, Worker};
+use crate::gateway::Gateway;
 use crate::hashing::HashPool;
 use crate::http::admin_socket;
 use crate::http::ops::Ops;
@@ -13,10 +14,10 @@ use crate::http::routes::{AppState, HttpConfig, router};
 use crate::http::server::{Patience, Server, bind};
 use crate::http::status::Health;
 use crate::limits::{
-    CLUSTER_VERSIONS, DRAIN_NOTICE, DRAIN_REQUESTS_MAX, OPS_CONNECTIONS_MAX, OPS_DRAIN_MAX, SIGNING_KEY_PAUSE,
-    STORE_SHUTDOWN_MAX,
+    CLUSTER_VERSIONS, DRAIN_NOTICE, DRAIN_REQUESTS_MAX, OPS_CONNECTIONS_MAX, OPS_DRAIN_MAX, STORE_SHUTDOWN_MAX,
 };
 use crate::replication::Replication;
+use crate::resealing::{self, Resealer};
 use crate::secrets::KeyRing;
 use crate::service::{Auth, AuthConfig};
 use crate::shutdown::{self, Signals, Stop, Stopper};
@@ -54,6 +55,7 @@ struct Prepared {
     store: raft_store::Config,
     hashing: HashPool,
     transport: Option<Transport>,
+    gateway: Option<Gateway>,
 }
 
 /// What runs.
@@ -65,7 +67,7 @@ struct Running {
     stop_rest: Stopper,
     requests: JoinHandle<()>,
     ops: JoinHandle<()>,
-    worker: Option<JoinHandle<()>>,
+    worker: JoinHandle<()>,
 }
 
 /// Serves until a signal or a fault.
@@ -119,6 +121,7 @@ async fn prepare(config: &Config) -> Result<Prepared, Ended> {
         .map(|mail| Transport::new(&mail.transport))
         .transpose()
         .map_err(words)?;
+    let gateway = config.gateway.as_ref().map(Gateway::new).transpose().map_err(words)?;
     tokio::select! {
         usable = storage::make_usable(config, &mut store) => usable?,
         signal = signals.next() => {
@@ -140,6 +143,7 @@ async fn prepare(config: &Config) -> Result<Prepared, Ended> {
         store,
         hashing,
         transport,
+        gateway,
     })
 }
 
@@ -178,8 +182,10 @@ async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetr
         store,
         hashing,
         transport,
+        gateway,
     } = prepared;
     let replication = storage::open(config, store, metrics.clone()).await?;
+    check_key_ring(&replication, &config.key_ring).await?;
     let collector = StoreCollector::new(replication.store().clone()).map_err(words)?;
     metrics.register(collector).map_err(words)?;
     let collector = HashCollector::new(hashing.clone()).map_err(words)?;
@@ -188,7 +194,8 @@ async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetr
     let (stop_requests, requests_stop) = shutdown::channel();
     let (stop_rest, rest_stop) = shutdown::channel();
     let keys = SigningKeys::default();
-    let worker = spawn_workers(config, transport, &replication, &metrics, &keys, &rest_stop);
+    let channels = channels(config, transport, gateway);
+    let worker = spawn_workers(config, channels, &replication, &metrics, &keys, &rest_stop);
     let health = Health::new(replication.clone(), {
         let keys = keys.clone();
         move || keys.is_ready()
@@ -261,41 +268,48 @@ fn app_state(config: &Config, replication: &Replication, hashing: HashPool, keys
 /// What works beside requests. Only the mail worker is waited for at the end: it may be sending.
 fn spawn_workers(
     config: &Config,
-    transport: Option<Transport>,
+    channels: Channels,
     replication: &Replication,
     metrics: &Metrics,
     keys: &SigningKeys,
     stop: &Stop,
-) -> Option<JoinHandle<()>> {
-    let ring = Arc::clone(&config.key_ring);
-    tokio::spawn(ensure_signing_key(
-        keys.clone(),
-        replication.clone(),
-        ring,
-        stop.clone(),
-    ));
+) -> JoinHandle<()> {
+    let ring = || Arc::clone(&config.key_ring);
+    let rotating = keys
+        .clone()
+        .keep(replication.clone(), ring(), config.rotation, stop.clone());
+    tokio::spawn(rotating);
+    let resealer = Resealer::new(replication.clone(), ring(), metrics.clone());
+    tokio::spawn(resealer.run(stop.clone()));
     tokio::spawn(replication.clone().keep_pulse(stop.clone()));
-    let Some((mail, transport)) = config.mail.as_ref().zip(transport) else {
+    if channels.mail.is_none() {
         tracing::warn!("no mail transport is configured: mail stays in the outbox");
-        return None;
-    };
-    let worker = Worker::new(replication.clone(), transport, mail.from.clone(), metrics.clone());
-    Some(tokio::spawn(worker.run(stop.clone())))
+    }
+    let worker = Worker::new(replication.clone(), channels, metrics.clone());
+    tokio::spawn(worker.run(stop.clone()))
 }
 
-/// Whoever leads gives the cluster its key; the others wait until they have read it.
-async fn ensure_signing_key(keys: SigningKeys, replication: Replication, ring: Arc<KeyRing>, mut stop: Stop) {
-    loop {
-        match keys.ensure(&replication, &ring).await {
-            Ok(true) => return,
-            Ok(false) => {}
-            Err(error) => tracing::warn!(%error, "there is no signing key yet"),
-        }
-        tokio::select! {
-            () = stop.wait() => return,
-            () = tokio::time::sleep(SIGNING_KEY_PAUSE) => {}
-        }
+fn channels(config: &Config, transport: Option<Transport>, gateway: Option<Gateway>) -> Channels {
+    let sender = config.mail.as_ref().map(|mail| mail.from.clone());
+    Channels {
+        ring: Arc::clone(&config.key_ring),
+        mail: sender.zip(transport),
+        gateway,
     }
+}
+
+/// Refuses a key ring that has lost a key which still seals something here.
+async fn check_key_ring(replication: &Replication, ring: &Arc<KeyRing>) -> Result<(), Ended> {
+    let (view, ring) = (replication.view(), Arc::clone(ring));
+    let orphans = tokio::task::spawn_blocking(move || resealing::orphans(&view, &ring)).await;
+    let orphans = orphans.map_err(words)?.map_err(words)?;
+    let Some((key, values)) = orphans.into_iter().next() else {
+        return Ok(());
+    };
+    Err(words(format!(
+        "keys.key_ring: key {key} is not in it and {values} values are sealed with it: add it again, and take it out \
+         after the leader has logged that every value is sealed with the active key"
+    )))
 }
 
 impl Running {
@@ -318,9 +332,7 @@ impl Running {
             fault = self.replication.failed() => return fail(&fault),
         }
         self.stop_rest.stop();
-        if let Some(worker) = self.worker {
-            let _ = worker.await;
-        }
+        let _ = self.worker.await;
         let closed = tokio::time::timeout(STORE_SHUTDOWN_MAX * 2, self.replication.shutdown(STORE_SHUTDOWN_MAX)).await;
         let _ = self.ops.await;
         match closed {

@@ -2,14 +2,15 @@
 
 use super::error::ConfigError;
 use super::members::{check_members, check_name};
-use super::{Config, Dialects, Http, Mail, MailTransport, SmtpTls, Tokens, files, raw};
-use crate::email::Sender;
+use super::messages::{check_gateway, check_mail};
+use super::{Config, Dialects, Http, Tokens, files, raw};
 use crate::hashing::{HashParams, HashSettings};
 use crate::limits::{
     CONNECTIONS_DEFAULT, CONNECTIONS_MAX, REQUEST_DEADLINE_DEFAULT, REQUEST_DEADLINE_MAX, REQUEST_DEADLINE_MIN,
 };
 use crate::passwords::{BreachFilter, PasswordPolicy};
 use crate::secrets::KeyRing;
+use crate::signing::Rotation;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ const HASH_PASSES_DEFAULT: u32 = 2;
 const HASH_QUEUE_DEFAULT: usize = 128;
 const HASH_QUEUE_MAX: usize = 65_536;
 const HASH_THREADS_MAX: usize = 256;
+const ROTATE_DAYS_DEFAULT: u16 = 90;
+const KEYS_KEPT_MAX: u64 = 12;
 const CONTEXT_WORDS_MAX: usize = 64;
 const CONTEXT_WORD_CHARS_MAX: usize = 64;
 const ACCESS_SECONDS_DEFAULT: u64 = 3600;
@@ -45,6 +48,7 @@ pub(super) fn check(file: raw::File) -> Result<Config, ConfigError> {
     let hashing = check_hashing(&file.hashing)?;
     let passwords = check_passwords(&file.passwords)?;
     let tokens = check_tokens(&file.tokens, &http)?;
+    let rotation = check_rotation(&file.keys, &tokens)?;
     let logins = file
         .limits
         .login_per_address_per_minute
@@ -58,6 +62,7 @@ pub(super) fn check(file: raw::File) -> Result<Config, ConfigError> {
         ));
     }
     let mail = file.mail.map(check_mail).transpose()?;
+    let gateway = file.gateway.map(check_gateway).transpose()?;
     check_endpoint(file.telemetry.otlp_endpoint.as_deref())?;
     let log_level = match file.log_level.as_str() {
         "error" => tracing::Level::ERROR,
@@ -88,6 +93,7 @@ pub(super) fn check(file: raw::File) -> Result<Config, ConfigError> {
         ops_listen: file.ops.listen,
         identity,
         key_ring,
+        rotation,
         timing,
         hashing,
         passwords,
@@ -99,6 +105,7 @@ pub(super) fn check(file: raw::File) -> Result<Config, ConfigError> {
         on_damage: file.storage.on_damage,
         login_per_address_per_minute: logins,
         mail,
+        gateway,
         otlp_endpoint: file.telemetry.otlp_endpoint,
     })
 }
@@ -336,50 +343,24 @@ fn check_tokens(raw: &raw::Tokens, http: &Http) -> Result<Tokens, ConfigError> {
     })
 }
 
-fn check_mail(raw: raw::Mail) -> Result<Mail, ConfigError> {
-    let Some(from) = Sender::parse(&raw.from) else {
-        return Err(ConfigError::value(
-            "mail.from",
-            raw.from,
-            "an address such as tfauth <no-reply@auth.example>",
+/// Keys are kept until their last token is over: with too short a time to the next one they would pile up.
+fn check_rotation(raw: &raw::Keys, tokens: &Tokens) -> Result<Rotation, ConfigError> {
+    let days = raw.rotate_signing_key_days.unwrap_or(ROTATE_DAYS_DEFAULT);
+    let after_seconds = (days > 0).then(|| u64::from(days) * 24 * 3600);
+    if let Some(after) = after_seconds
+        && tokens.refresh_seconds / after >= KEYS_KEPT_MAX
+    {
+        let rule = format!("keys are kept as long as tokens live, and at most {KEYS_KEPT_MAX} of them");
+        return Err(ConfigError::clash(
+            ("keys.rotate_signing_key_days", &days),
+            ("tokens.refresh_seconds", &tokens.refresh_seconds),
+            rule,
         ));
-    };
-    let transport = match (raw.folder, raw.smtp) {
-        (Some(folder), None) => {
-            files::check_folder("mail.folder", &folder)?;
-            MailTransport::Folder(folder)
-        }
-        (None, Some(server)) => {
-            let parsed = server
-                .rsplit_once(':')
-                .and_then(|(host, port)| Some((host, port.parse::<u16>().ok()?)));
-            let Some((host, port)) = parsed.filter(|(host, port)| !host.is_empty() && *port > 0) else {
-                return Err(ConfigError::value("mail.smtp", server, "host:port"));
-            };
-            let tls = raw.smtp_tls.unwrap_or(SmtpTls::Opportunistic);
-            MailTransport::Smtp {
-                host: host.trim_matches(['[', ']']).into(),
-                port,
-                tls,
-            }
-        }
-        (Some(folder), Some(server)) => {
-            let rule = "mail goes one way: remove one of them";
-            return Err(ConfigError::clash(
-                ("mail.folder", &folder.display()),
-                ("mail.smtp", &server),
-                rule,
-            ));
-        }
-        (None, None) => {
-            return Err(ConfigError::value(
-                "mail",
-                "neither folder nor smtp",
-                "one of mail.folder and mail.smtp",
-            ));
-        }
-    };
-    Ok(Mail { from, transport })
+    }
+    Ok(Rotation {
+        after_seconds,
+        keep_seconds: tokens.refresh_seconds.max(tokens.access_seconds),
+    })
 }
 
 fn check_endpoint(endpoint: Option<&str>) -> Result<(), ConfigError> {

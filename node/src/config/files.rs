@@ -13,6 +13,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, InconsistentKeys, RootCertStore};
+use secrecy::SecretString;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -36,6 +37,25 @@ pub(super) fn read_text(setting: &'static str, path: &Path) -> Result<String, Co
         return Err(unreadable(format!("it is larger than {FILE_BYTES_MAX} bytes")));
     }
     Ok(text)
+}
+
+/// A secret from a file that nobody else may read; a line end after it does not count.
+pub(super) fn read_secret(setting: &'static str, path: &Path) -> Result<SecretString, ConfigError> {
+    let metadata = std::fs::metadata(path).map_err(|error| ConfigError::Unreadable {
+        setting,
+        path: path.into(),
+        problem: error.to_string(),
+    })?;
+    let mode = metadata.permissions().mode();
+    if mode & 0o007 != 0 {
+        let problem = format!(
+            "every user of this machine may read it (mode {:04o}): chmod 600",
+            mode & 0o7777
+        );
+        return Err(contents(setting, path, &problem));
+    }
+    let text = zeroize::Zeroizing::new(read_text(setting, path)?);
+    Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
 }
 
 /// A folder that exists, or can be made later: nothing else may be in its place.
@@ -193,7 +213,7 @@ fn distrust(error: &rustls::Error) -> String {
     }
 }
 
-fn contents(setting: &'static str, path: &Path, problem: &str) -> ConfigError {
+pub(super) fn contents(setting: &'static str, path: &Path, problem: &str) -> ConfigError {
     ConfigError::Contents {
         setting,
         path: path.into(),

@@ -7,6 +7,7 @@ mod check;
 mod error;
 mod files;
 mod members;
+mod messages;
 mod raw;
 
 #[cfg(test)]
@@ -19,7 +20,9 @@ use crate::data_folder::OnDamage;
 use crate::hashing::HashSettings;
 use crate::passwords::PasswordPolicy;
 use crate::secrets::KeyRing;
+use crate::signing::Rotation;
 use crate::tls::Identity;
+use secrecy::SecretString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +52,8 @@ pub struct Config {
     pub identity: Identity,
     /// Keys that seal secrets before they are replicated.
     pub key_ring: Arc<KeyRing>,
+    /// When signing keys change.
+    pub rotation: Rotation,
     /// Heartbeats and elections.
     pub timing: raft_store::Timing,
     /// Cost of password hashes and the threads that compute them.
@@ -65,6 +70,8 @@ pub struct Config {
     pub login_per_address_per_minute: u32,
     /// How mail is sent, if it is.
     pub mail: Option<Mail>,
+    /// The gateway for SMS and other messages, if there is one.
+    pub gateway: Option<GatewayConfig>,
     /// Where spans go, if they go anywhere.
     pub otlp_endpoint: Option<String>,
 }
@@ -127,19 +134,49 @@ pub struct Mail {
 }
 
 /// Where mail goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum MailTransport {
     /// Files in a folder, for development and tests.
     Folder(PathBuf),
-    /// A mail server.
-    Smtp {
-        /// Name or address.
-        host: String,
-        /// Port.
-        port: u16,
-        /// Whether it must encrypt.
-        tls: SmtpTls,
-    },
+    /// Mail servers in order of preference.
+    Smtp(Vec<SmtpServer>),
+}
+
+/// A mail server.
+#[derive(Clone, Debug)]
+pub struct SmtpServer {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// How it is talked to.
+    pub tls: SmtpTls,
+    /// One more authority that it may have its certificate from (PEM).
+    pub authority: Option<String>,
+    /// How to log in there.
+    pub login: Option<Login>,
+}
+
+/// Name and password at a mail server.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The name.
+    pub username: String,
+    /// The password.
+    pub password: SecretString,
+}
+
+/// The gateway for SMS and other messages.
+#[derive(Clone, Debug)]
+pub struct GatewayConfig {
+    /// Where to post.
+    pub uri: http::Uri,
+    /// What messages are signed with.
+    pub secret: SecretString,
+    /// One more authority that it may have its certificate from (PEM).
+    pub authority: Option<String>,
+    /// Whether it may be in a private network.
+    pub private_addresses: bool,
 }
 
 impl Config {

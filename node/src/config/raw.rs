@@ -34,6 +34,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) limits: Limits,
     pub(super) mail: Option<Mail>,
+    pub(super) gateway: Option<Gateway>,
     #[serde(default)]
     pub(super) telemetry: Telemetry,
 }
@@ -90,6 +91,7 @@ pub(super) struct Tls {
 #[serde(deny_unknown_fields)]
 pub(super) struct Keys {
     pub(super) key_ring: PathBuf,
+    pub(super) rotate_signing_key_days: Option<u16>,
 }
 
 #[derive(Deserialize, Default)]
@@ -151,16 +153,40 @@ pub(super) struct Mail {
     pub(super) folder: Option<PathBuf>,
     pub(super) smtp: Option<String>,
     pub(super) smtp_tls: Option<SmtpTls>,
+    #[serde(default)]
+    pub(super) servers: Vec<MailServer>,
 }
 
-/// Whether a mail server must offer STARTTLS.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MailServer {
+    pub(super) address: String,
+    pub(super) tls: Option<SmtpTls>,
+    pub(super) ca: Option<PathBuf>,
+    pub(super) username: Option<String>,
+    pub(super) password_file: Option<PathBuf>,
+}
+
+/// How a mail server is talked to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SmtpTls {
-    /// Mail is not sent unencrypted.
-    Required,
-    /// Mail is encrypted if the server offers it.
-    Opportunistic,
+    /// Plain at first, encrypted by STARTTLS before anything is said; a server that does not offer it gets no mail.
+    Starttls,
+    /// Encrypted from the first byte.
+    Tls,
+    /// Not encrypted: for a server on the same machine only.
+    None,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Gateway {
+    pub(super) url: String,
+    pub(super) secret_file: PathBuf,
+    pub(super) ca: Option<PathBuf>,
+    #[serde(default)]
+    pub(super) private_addresses: bool,
 }
 
 #[derive(Deserialize, Default)]

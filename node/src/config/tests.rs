@@ -5,11 +5,11 @@ use crate::tls::testing::{Authority, Pem};
 use std::os::unix::fs::PermissionsExt as _;
 
 /// A folder with good files; tests spoil one thing.
-struct Site {
+pub(super) struct Site {
     dir: tempfile::TempDir,
 }
 
-const GOOD: &str = r#"name = "node-2"
+pub(super) const GOOD: &str = r#"name = "node-2"
 node_id = 2
 data_dir = "DIR/data"
 [cluster]
@@ -34,7 +34,7 @@ key_ring = "DIR/keyring.toml"
 "#;
 
 impl Site {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let site = Self {
             dir: tempfile::tempdir().unwrap(),
         };
@@ -45,13 +45,13 @@ impl Site {
         site
     }
 
-    fn write(&self, name: &str, text: &str) {
+    pub(super) fn write(&self, name: &str, text: &str) {
         let path = self.dir.path().join(name);
         std::fs::write(&path, text).unwrap();
         self.set_mode(name, 0o600);
     }
 
-    fn set_mode(&self, name: &str, mode: u32) {
+    pub(super) fn set_mode(&self, name: &str, mode: u32) {
         let path = self.dir.path().join(name);
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     }
@@ -61,7 +61,7 @@ impl Site {
         self.write("node.key", &pem.key);
     }
 
-    fn load(&self, text: &str) -> Result<Config, ConfigError> {
+    pub(super) fn load(&self, text: &str) -> Result<Config, ConfigError> {
         let text = text.replace("DIR", &self.dir.path().display().to_string());
         self.write("node.toml", &text);
         Config::load(&self.dir.path().join("node.toml"))
@@ -73,7 +73,7 @@ impl Site {
         self.refusal_of(&GOOD.replace(from, to))
     }
 
-    fn refusal_of(&self, text: &str) -> String {
+    pub(super) fn refusal_of(&self, text: &str) -> String {
         match self.load(text) {
             Ok(_) => panic!("not refused:\n{text}"),
             Err(error) => error.to_string(),
@@ -82,7 +82,7 @@ impl Site {
 }
 
 #[track_caller]
-fn assert_says(refusal: &str, words: &[&str]) {
+pub(super) fn assert_says(refusal: &str, words: &[&str]) {
     for word in words {
         assert!(refusal.contains(word), "{word:?} is not in: {refusal}");
     }
@@ -237,37 +237,6 @@ fn origins_are_what_browsers_send() {
 }
 
 #[test]
-fn mail_goes_one_way_or_not_at_all() {
-    let site = Site::new();
-    let mail = |text: &str| format!("{GOOD}[mail]\nfrom = \"no-reply@auth.example\"\n{text}\n");
-    assert_says(
-        &site.refusal_of(&mail("folder = \"DIR/mail\"\nsmtp = \"a:25\"")),
-        &["mail.folder", "mail.smtp = a:25"],
-    );
-    assert_says(&site.refusal_of(&mail("")), &["mail.folder", "mail.smtp"]);
-    assert_says(
-        &site.refusal_of(&mail("smtp = \"relay.example\"")),
-        &["mail.smtp = relay.example", "host:port"],
-    );
-    assert_says(
-        &site.refusal_of(&mail("folder = \"DIR/ca.pem\"")),
-        &["mail.folder", "a folder"],
-    );
-    let nobody = mail("smtp = \"a:25\"").replace("no-reply@auth.example", "nobody");
-    assert_says(&site.refusal_of(&nobody), &["mail.from = nobody"]);
-    let smtp = site
-        .load(&mail("smtp = \"[::1]:2525\"\nsmtp_tls = \"required\""))
-        .ok()
-        .and_then(|config| config.mail);
-    let expected = MailTransport::Smtp {
-        host: "::1".into(),
-        port: 2525,
-        tls: SmtpTls::Required,
-    };
-    assert_eq!(smtp.map(|mail| mail.transport), Some(expected));
-}
-
-#[test]
 fn other_values_out_of_range_are_named() {
     let site = Site::new();
     assert_says(
@@ -364,4 +333,18 @@ fn a_filter_of_breached_passwords_is_read_and_a_damaged_one_is_refused() {
     assert_says(&damaged, &["passwords.breach_filter", "is damaged", "build it again"]);
     let blank = site.refusal_of(&with("context_words = [\" \"]"));
     assert_says(&blank, &["passwords.context_words", "1 to 64 characters"]);
+}
+
+#[test]
+fn signing_keys_rotate_by_themselves_unless_told_otherwise() {
+    let site = Site::new();
+    let with = |days: &str| GOOD.replace("[keys]\n", &format!("[keys]\nrotate_signing_key_days = {days}\n"));
+    let rotation = |text: &str| site.load(text).map_err(|error| error.to_string()).unwrap().rotation;
+    assert_eq!(rotation(GOOD).after_seconds, Some(90 * 86_400));
+    assert_eq!(rotation(GOOD).keep_seconds, 5_184_000, "as long as a session lives");
+    assert_eq!(rotation(&with("0")).after_seconds, None);
+    assert_says(
+        &site.refusal_of(&with("1")),
+        &["keys.rotate_signing_key_days = 1", "tokens.refresh_seconds = 5184000"],
+    );
 }

@@ -1,8 +1,16 @@
-//! Mail: what it says, how it is sent, and the worker that empties the replicated outbox while this node leads.
+//! Messages to people: what they say, how they are handed over, and the worker that empties the replicated outbox while
+//! this node leads.
 //!
-//! The only place that knows `lettre`. Requests never wait for mail.
+//! The only place that knows `lettre`. Requests never wait for a mail server; those whose answer depends on a mail wait
+//! for its [`handover`], for a bounded time.
 
+mod channels;
 mod message;
+mod outcome;
+mod servers;
+mod smtp;
+#[cfg(test)]
+mod testing;
 mod texts;
 mod transport;
 mod worker;
@@ -10,6 +18,9 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use channels::Channels;
 pub use message::Sender;
+pub use outcome::{Handover, handover};
+pub(crate) use texts::Text;
 pub use transport::{SendError, Transport, TransportError};
 pub use worker::Worker;

@@ -1,29 +1,42 @@
-//! The worker against a real one-member store, a folder, and a mail server of a few lines.
+//! The worker against a real one-member store, a folder, and real mail servers: well, down, slow, refusing.
 
-use super::{Sender, Transport, Worker};
-use crate::config::{MailTransport, SmtpTls};
+use super::testing::{MailServer, certificate, free_port};
+use super::{Channels, Handover, Sender, Transport, Worker, handover};
+use crate::config::{Login, MailTransport, SmtpServer, SmtpTls};
 use crate::replication::Replication;
 use crate::replication::testing::single_node;
-use crate::shutdown;
+use crate::secrets::KeyRing;
+use crate::shutdown::{self, Stopper};
 use crate::telemetry::metrics::Metrics;
 use crate::{clock, entropy};
-use auth_core::command::{Command, RegisterAccount};
+use auth_core::command::{Command, RegisterAccount, ReleaseMail};
 use auth_core::entry::{Client, Entry};
 use auth_core::ids::{AccountId, RequestId};
 use auth_core::query;
 use auth_core::secret::Sealed;
-use std::net::Ipv4Addr;
+use secrecy::SecretString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Registers the same mail address twice: its owner is told.
-async fn cause_mail(replication: &Replication) {
+async fn propose(replication: &Replication, command: Command) {
+    let entry = Entry {
+        request_id: RequestId(entropy::bytes()),
+        at: clock::now(),
+        client: Client::default(),
+        command,
+    };
+    replication
+        .propose(&entry, clock::monotonic() + PATIENCE)
+        .await
+        .unwrap();
+}
+
+/// Registers the same mail address twice: its owner is told. Gives the key of that mail.
+async fn cause_mail(replication: &Replication) -> u64 {
     for name in ["maria", "mallory"] {
         let register = RegisterAccount {
             account: AccountId(entropy::bytes()),
@@ -35,28 +48,50 @@ async fn cause_mail(replication: &Replication) {
             password_alone: false,
             confirmation: None,
         };
-        let entry = Entry {
-            request_id: RequestId(entropy::bytes()),
-            at: clock::now(),
-            client: Client::default(),
-            command: Command::RegisterAccount(register),
+        propose(replication, Command::RegisterAccount(register)).await;
+    }
+    let waiting = query::outbox(&replication.view(), 10).unwrap();
+    waiting.first().expect("a mail waits").key
+}
+
+/// A worker that runs, and its numbers.
+struct Post {
+    metrics: Metrics,
+    _stopper: Stopper,
+}
+
+impl Post {
+    fn start(replication: &Replication, transport: &MailTransport) -> Self {
+        crate::tls::install_provider();
+        let metrics = Metrics::new().unwrap();
+        let sender = Sender::parse("tfauth <no-reply@auth.example>").unwrap();
+        let channels = Channels {
+            ring: Arc::new(KeyRing::for_tests()),
+            mail: Some((sender, Transport::new(transport).unwrap())),
+            gateway: None,
         };
-        replication
-            .propose(&entry, clock::monotonic() + PATIENCE)
-            .await
-            .unwrap();
+        let (stopper, stop) = shutdown::channel();
+        let worker = Worker::new(replication.clone(), channels, metrics.clone());
+        tokio::spawn(worker.run(stop));
+        Self {
+            metrics,
+            _stopper: stopper,
+        }
+    }
+
+    fn count(&self, outcome: &str) -> u64 {
+        self.metrics.mails.with_label_values(&[outcome]).get()
     }
 }
 
-fn worker(replication: &Replication, transport: &MailTransport) -> (Worker, Metrics) {
-    crate::tls::install_provider();
-    let metrics = Metrics::new().unwrap();
-    let sender = Sender::parse("tfauth <no-reply@auth.example>").unwrap();
-    let transport = Transport::new(transport).unwrap();
-    (
-        Worker::new(replication.clone(), transport, sender, metrics.clone()),
-        metrics,
-    )
+fn plain(port: u16) -> SmtpServer {
+    SmtpServer {
+        host: "127.0.0.1".into(),
+        port,
+        tls: SmtpTls::None,
+        authority: None,
+        login: None,
+    }
 }
 
 fn waiting(replication: &Replication) -> usize {
@@ -84,12 +119,10 @@ async fn a_mail_becomes_one_private_file_and_leaves_the_outbox() {
     let dir = tempfile::tempdir().unwrap();
     let replication = single_node(dir.path()).await;
     let folder = dir.path().join("mail");
-    let (worker, metrics) = worker(&replication, &MailTransport::Folder(folder.clone()));
-    let (stopper, stop) = shutdown::channel();
-    let running = tokio::spawn(worker.run(stop));
-    cause_mail(&replication).await;
+    let post = Post::start(&replication, &MailTransport::Folder(folder.clone()));
+    let key = cause_mail(&replication).await;
     until("the mail is sent and recorded", || {
-        metrics.mails.with_label_values(&["sent"]).get() == 1 && waiting(&replication) == 0
+        post.count("sent") == 1 && waiting(&replication) == 0
     })
     .await;
     let names = files(&folder);
@@ -102,120 +135,163 @@ async fn a_mail_becomes_one_private_file_and_leaves_the_outbox() {
         text.contains("To: maria@example.org") && text.contains("already"),
         "{text}"
     );
-    stopper.stop();
-    tokio::time::timeout(PATIENCE, running)
-        .await
-        .expect("the worker stops")
-        .unwrap();
-}
-
-/// What the mail server below says to `RCPT TO`.
-const TAKEN: &str = "250 fine";
-const NOT_NOW: &str = "451 greylisted, come back";
-const NEVER: &str = "550 no such user <maria@example.org>";
-
-/// A mail server of a few lines. It answers each recipient with the next of `answers` and tells what it was given.
-async fn mail_server(answers: &'static [&'static str]) -> (u16, mpsc::UnboundedReceiver<String>) {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let (given, receiver) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        for answer in answers {
-            let (stream, _) = listener.accept().await.unwrap();
-            if let Some(mail) = converse(stream, answer).await {
-                given.send(mail).unwrap();
-            }
-        }
-    });
-    (port, receiver)
-}
-
-async fn converse(stream: TcpStream, recipient_answer: &str) -> Option<String> {
-    let mut stream = BufReader::new(stream);
-    stream.write_all(b"220 sink\r\n").await.unwrap();
-    loop {
-        let mut line = String::new();
-        if stream.read_line(&mut line).await.unwrap() == 0 {
-            return None;
-        }
-        let verb = line.split([' ', '\r']).next().unwrap_or_default().to_uppercase();
-        let answer = match verb.as_str() {
-            "EHLO" | "HELO" | "MAIL" | "RSET" => "250 fine",
-            "RCPT" => recipient_answer,
-            "QUIT" => "221 bye",
-            "DATA" => {
-                stream.write_all(b"354 go on\r\n").await.unwrap();
-                let mut mail = String::new();
-                while !mail.ends_with("\r\n.\r\n") {
-                    stream.read_line(&mut mail).await.unwrap();
-                }
-                stream.write_all(b"250 taken\r\n").await.unwrap();
-                return Some(mail);
-            }
-            _ => "500 what?",
-        };
-        stream.write_all(format!("{answer}\r\n").as_bytes()).await.unwrap();
-    }
-}
-
-fn smtp(port: u16) -> MailTransport {
-    MailTransport::Smtp {
-        host: "127.0.0.1".into(),
-        port,
-        tls: SmtpTls::Opportunistic,
-    }
+    let known = handover(&replication, key, Duration::ZERO).await.unwrap();
+    assert_eq!(known, Handover::Done);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mail_server_gets_the_mail_and_one_that_wants_to_wait_gets_it_later() {
+async fn a_mail_server_with_starttls_and_login_gets_the_mail_encrypted() {
     let dir = tempfile::tempdir().unwrap();
     let replication = single_node(dir.path()).await;
-    cause_mail(&replication).await;
-    let (port, mut given) = mail_server(&[NOT_NOW, TAKEN]).await;
-    let (worker, metrics) = worker(&replication, &smtp(port));
-    let (_stopper, stop) = shutdown::channel();
-    tokio::spawn(worker.run(stop));
-    let mail = tokio::time::timeout(PATIENCE, given.recv())
-        .await
-        .expect("it is tried again")
-        .unwrap();
-    let cluster_id = replication.status().cluster_id;
-    assert!(mail.contains("To: maria@example.org"), "{mail}");
-    assert!(mail.contains(&format!(".{cluster_id}@auth.example>")), "{mail}");
+    let (pem, key_pem) = certificate();
+    let (pem_path, key_path) = (dir.path().join("mail.pem"), dir.path().join("mail.key"));
+    std::fs::write(&pem_path, &pem).unwrap();
+    std::fs::write(&key_path, key_pem).unwrap();
+    let mut server = MailServer::start(free_port(), "take", Some((&pem_path, &key_path))).await;
+    let configured = |authority: Option<&String>, password: &str| SmtpServer {
+        host: "localhost".into(),
+        port: server.port,
+        tls: SmtpTls::Starttls,
+        authority: authority.cloned(),
+        login: Some(Login {
+            username: "tfauth".into(),
+            password: SecretString::from(password),
+        }),
+    };
+    let stranger = MailTransport::Smtp(vec![configured(None, "mail-password"), configured(Some(&pem), "wrong")]);
+    let key = cause_mail(&replication).await;
+    {
+        let post = Post::start(&replication, &stranger);
+        until("neither a foreign certificate nor a wrong password will do", || {
+            post.count("nobody_there") >= 1
+        })
+        .await;
+        let mail = query::outbox(&replication.view(), 9).unwrap().remove(0);
+        assert_eq!(mail.attempts, 0, "it is not the mail's fault");
+    }
+    let post = Post::start(
+        &replication,
+        &MailTransport::Smtp(vec![configured(Some(&pem), "mail-password")]),
+    );
+    let taken = server.taken().await;
+    assert_eq!(taken.to, ["maria@example.org"]);
+    assert!(taken.encrypted && taken.login);
+    let id = format!("<{key}.{}@auth.example>", replication.status().cluster_id);
+    assert!(taken.mail.contains(&format!("Message-ID: {id}")), "{}", taken.mail);
     until("the mail is recorded", || waiting(&replication) == 0).await;
-    let count = |outcome| metrics.mails.with_label_values(&[outcome]).get();
-    assert_eq!((count("failed"), count("sent")), (1, 1));
+    assert_eq!(post.count("sent"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_mail_that_is_refused_for_good_does_not_stay() {
+async fn the_next_server_serves_while_the_first_is_down() {
     let dir = tempfile::tempdir().unwrap();
     let replication = single_node(dir.path()).await;
+    let mut second = MailServer::start(free_port(), "take", None).await;
+    let servers = vec![plain(free_port()), plain(second.port)];
+    let post = Post::start(&replication, &MailTransport::Smtp(servers));
     cause_mail(&replication).await;
-    let (port, _given) = mail_server(&[NEVER]).await;
-    let (mut worker, metrics) = worker(&replication, &smtp(port));
-    worker.round().await;
+    assert_eq!(second.taken().await.to, ["maria@example.org"]);
+    until("the mail is recorded", || waiting(&replication) == 0).await;
+    assert_eq!((post.count("sent"), post.count("failed")), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mail_waits_for_a_server_that_is_down_and_is_not_charged_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let replication = single_node(dir.path()).await;
+    let port = free_port();
+    let post = Post::start(&replication, &MailTransport::Smtp(vec![plain(port)]));
+    let key = cause_mail(&replication).await;
+    until("it was tried", || post.count("nobody_there") >= 1).await;
+    let asked = handover(&replication, key, Duration::from_millis(200)).await.unwrap();
+    assert_eq!(asked, Handover::Pending, "a request is not held up");
+    let mut server = MailServer::start(port, "take", None).await;
+    server.taken().await;
+    until("the mail is recorded", || waiting(&replication) == 0).await;
+    assert_eq!(post.count("failed"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_wants_to_wait_gets_the_mail_again_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let replication = single_node(dir.path()).await;
+    let mut server = MailServer::start(free_port(), "later", None).await;
+    let post = Post::start(&replication, &MailTransport::Smtp(vec![plain(server.port)]));
+    let key = cause_mail(&replication).await;
+    for _ in 0..2 {
+        assert_eq!(server.line().await, r#"{"refused": 451}"#);
+    }
+    until("both tries are recorded", || {
+        query::outbox(&replication.view(), 9).unwrap()[0].attempts == 2
+    })
+    .await;
+    let mail = query::outbox(&replication.view(), 9).unwrap().remove(0);
+    assert!(mail.next_attempt_at > Some(clock::now()));
+    let reason = mail.last_error.unwrap();
+    assert!(reason.contains("451") && !reason.contains("maria"), "{reason}");
+    assert_eq!(post.count("failed"), 2);
+    let asked = handover(&replication, key, Duration::ZERO).await.unwrap();
+    assert_eq!(asked, Handover::Pending);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_that_is_refused_for_good_is_told_at_once_and_goes_to_quarantine() {
+    let dir = tempfile::tempdir().unwrap();
+    let replication = single_node(dir.path()).await;
+    let server = MailServer::start(free_port(), "never", None).await;
+    let post = Post::start(&replication, &MailTransport::Smtp(vec![plain(server.port)]));
+    let key = cause_mail(&replication).await;
+    let began = clock::monotonic();
+    let known = handover(&replication, key, crate::limits::HANDOVER_WAIT_MAX)
+        .await
+        .unwrap();
+    assert_eq!(known, Handover::Refused);
+    let took = clock::monotonic().saturating_duration_since(began);
+    assert!(took < crate::limits::HANDOVER_WAIT_MAX, "{took:?}");
     assert_eq!(waiting(&replication), 0);
-    assert_eq!(metrics.mails.with_label_values(&["refused"]).get(), 1);
+    until("it is counted", || {
+        post.count("quarantined") == 1 && post.metrics.mail_quarantined.get() == 1
+    })
+    .await;
+    let kept = query::quarantine(&replication.view(), 9).unwrap().remove(0);
+    let reason = kept.last_error.unwrap();
+    assert!(reason.contains("550") && !reason.contains("maria"), "{reason}");
+    drop(post);
+    // An operator has repaired what was wrong and releases it.
+    let mut repaired = MailServer::start(free_port(), "take", None).await;
+    let _post = Post::start(&replication, &MailTransport::Smtp(vec![plain(repaired.port)]));
+    propose(&replication, Command::ReleaseMail(ReleaseMail { key, retry: true })).await;
+    assert_eq!(repaired.taken().await.to, ["maria@example.org"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn en_3_a_slow_server_holds_up_neither_requests_nor_other_mails() {
+    let dir = tempfile::tempdir().unwrap();
+    let replication = single_node(dir.path()).await;
+    let mut server = MailServer::start(free_port(), "slow", None).await;
+    let _post = Post::start(&replication, &MailTransport::Smtp(vec![plain(server.port)]));
+    let began = clock::monotonic();
+    let key = cause_mail(&replication).await;
+    let asked = handover(&replication, key, Duration::from_millis(300)).await.unwrap();
+    assert_eq!(asked, Handover::Pending);
+    let took = clock::monotonic().saturating_duration_since(began);
+    assert!(took < Duration::from_secs(4), "the server takes five: {took:?}");
+    server.taken().await;
+    let known = handover(&replication, key, PATIENCE).await.unwrap();
+    assert_eq!(known, Handover::Done);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_server_that_must_encrypt_and_does_not_gets_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let replication = single_node(dir.path()).await;
-    cause_mail(&replication).await;
-    let (port, mut given) = mail_server(&[TAKEN]).await;
-    let transport = MailTransport::Smtp {
-        host: "127.0.0.1".into(),
-        port,
-        tls: SmtpTls::Required,
+    let server = MailServer::start(free_port(), "take", None).await;
+    let strict = SmtpServer {
+        tls: SmtpTls::Starttls,
+        ..plain(server.port)
     };
-    let (mut worker, metrics) = worker(&replication, &transport);
-    worker.round().await;
-    assert!(given.try_recv().is_err());
-    assert_eq!(metrics.mails.with_label_values(&["failed"]).get(), 1);
-    assert_eq!(waiting(&replication), 1, "it is tried again later");
-    let round = tokio::time::timeout(PATIENCE, worker.round());
-    round.await.expect("a mail that has to wait is not tried at once");
-    assert_eq!(metrics.mails.with_label_values(&["failed"]).get(), 1);
+    let post = Post::start(&replication, &MailTransport::Smtp(vec![strict]));
+    cause_mail(&replication).await;
+    until("it was tried", || post.count("nobody_there") >= 1).await;
+    assert_eq!((waiting(&replication), post.count("sent")), (1, 0));
 }

@@ -1,21 +1,20 @@
-//! Where mails go: a mail server, or files in a folder.
+//! Where mails go: mail servers, or files in a folder.
 
-use crate::config::{MailTransport, SmtpTls};
-use crate::limits::MAIL_SEND_MAX;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use super::servers::Servers;
+use super::smtp::Server;
+use crate::config::MailTransport;
+use lettre::Message;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// A way to hand mails over.
-#[derive(Clone)]
-pub enum Transport {
-    /// Files in a folder.
+pub struct Transport(Way);
+
+enum Way {
     Folder(PathBuf),
-    /// A mail server; a connection for each mail.
-    Smtp(Box<AsyncSmtpTransport<Tokio1Executor>>),
+    Smtp(Servers),
 }
 
 /// The transport cannot be made.
@@ -30,7 +29,7 @@ pub enum TransportError {
         problem: io::Error,
     },
     /// Encryption towards the mail server cannot be prepared.
-    #[error("mail.smtp = {host}: {problem}")]
+    #[error("mail server {host}: {problem}")]
     Tls {
         /// The mail server.
         host: String,
@@ -39,13 +38,16 @@ pub enum TransportError {
     },
 }
 
-/// A mail was not handed over.
+/// A message was not handed over. Reasons hold no address and no code: they are kept and logged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// The same mail may be taken later.
+    /// Nobody there to take any message: it is not this one's fault, and not counted as its failure.
+    #[error("nobody takes messages now: {0}")]
+    Server(String),
+    /// The same message may be taken later.
     #[error("not taken now: {0}")]
     Later(String),
-    /// The server refuses this mail for good.
+    /// This message is refused for good.
     #[error("refused for good: {0}")]
     Never(String),
 }
@@ -63,51 +65,35 @@ impl Transport {
                     path: path.clone(),
                     problem,
                 })?;
-                Ok(Self::Folder(path.clone()))
+                Ok(Self(Way::Folder(path.clone())))
             }
-            MailTransport::Smtp { host, port, tls } => {
-                let parameters = TlsParameters::new(host.clone()).map_err(|error| TransportError::Tls {
-                    host: host.clone(),
-                    problem: error.to_string(),
-                })?;
-                let tls = match tls {
-                    SmtpTls::Required => Tls::Required(parameters),
-                    SmtpTls::Opportunistic => Tls::Opportunistic(parameters),
+            MailTransport::Smtp(servers) => {
+                let prepare = |configured| {
+                    Server::new(configured).map_err(|problem| TransportError::Tls {
+                        host: configured.host.clone(),
+                        problem,
+                    })
                 };
-                // "Dangerous" is that it would not encrypt by itself; the line below says what it does.
-                let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(host.clone());
-                let transport = builder.port(*port).tls(tls).timeout(Some(MAIL_SEND_MAX)).build();
-                Ok(Self::Smtp(Box::new(transport)))
+                let servers = servers.iter().map(prepare).collect::<Result<_, _>>()?;
+                Ok(Self(Way::Smtp(Servers::new(servers))))
             }
         }
     }
 
     /// Hands one mail over. `key` names it: a repeat under the same key does no harm.
     pub(super) async fn send(&self, key: u64, message: Message) -> Result<(), SendError> {
-        match self {
-            Self::Folder(folder) => {
+        match &self.0 {
+            Way::Folder(folder) => {
                 let (folder, bytes) = (folder.clone(), message.formatted());
                 let written = tokio::task::spawn_blocking(move || write(&folder, key, &bytes)).await;
                 match written {
-                    Ok(result) => result.map_err(|error| SendError::Later(error.to_string())),
-                    Err(error) => Err(SendError::Later(error.to_string())),
+                    Ok(result) => result.map_err(|error| SendError::Server(error.to_string())),
+                    Err(error) => Err(SendError::Server(error.to_string())),
                 }
             }
-            Self::Smtp(smtp) => match tokio::time::timeout(MAIL_SEND_MAX, smtp.send(message)).await {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) if error.is_permanent() => Err(SendError::Never(status(&error))),
-                Ok(Err(error)) => Err(SendError::Later(status(&error))),
-                Err(_) => Err(SendError::Later(format!("no answer within {MAIL_SEND_MAX:?}"))),
-            },
+            Way::Smtp(servers) => servers.send(&message).await,
         }
     }
-}
-
-/// Mail servers like to repeat addresses in what they say: of an answer only its code is kept.
-fn status(error: &lettre::transport::smtp::Error) -> String {
-    error
-        .status()
-        .map_or_else(|| error.to_string(), |code| format!("the mail server answered {code}"))
 }
 
 /// A mail appears in the folder whole or not at all.

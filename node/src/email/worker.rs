@@ -1,69 +1,71 @@
-//! Empties the replicated outbox while this node leads: send, then record that it was sent.
+//! Empties the replicated outbox while this node leads: hand over, then record what came of it.
 //!
-//! A mail may go out twice when the leader dies in between; its Message-ID is the same then. It never goes out less than
-//! once, unless the mail server refuses it for good or it grows too old.
+//! Tries and pauses of a message are in the replicated state, so that a new leader goes on where the old one was. A
+//! message may go out twice when the leader dies between handing it over and recording that; its Message-ID is the same
+//! then. It never goes out less than once, unless it is refused for good, too often, or grows too old: then it is in
+//! quarantine, where an operator finds it.
 
-use super::message::{Sender, compose};
-use super::transport::{SendError, Transport};
-use crate::clock;
+use super::channels::Channels;
+use super::transport::SendError;
 use crate::limits::{
-    MAIL_AGE_SECONDS_MAX, MAIL_BACKOFF_MAX, MAIL_BACKOFF_MIN, MAIL_MARK_MAX, MAIL_READ_MAX, MAIL_ROUND_MAX,
-    MAIL_ROUND_PAUSE, MAIL_WAKE_PAUSE,
+    MAIL_BACKOFF_MAX, MAIL_BACKOFF_MIN, MAIL_MARK_MAX, MAIL_MARK_PAUSE, MAIL_MARK_TRIES, MAIL_PARALLEL_MAX,
+    MAIL_READ_MAX, MAIL_ROUND_PAUSE, MAIL_STOP_MAX, MAIL_WAKE_PAUSE,
 };
 use crate::replication::Replication;
 use crate::shutdown::Stop;
 use crate::telemetry::metrics::Metrics;
-use auth_core::command::{Command, MarkMailSent};
+use crate::{clock, entropy};
+use auth_core::command::{Command, MarkMailFailed, MarkMailSent};
 use auth_core::entry::{Client, Entry};
 use auth_core::ids::RequestId;
 use auth_core::outbox::Mail;
 use auth_core::query;
-use sha2::{Digest as _, Sha256};
-use std::collections::{HashMap, HashSet};
-use std::time::{Duration, Instant};
+use auth_core::reply::Reply;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
 
-/// Sends mail.
+/// Hands messages over.
 pub struct Worker {
-    replication: Replication,
-    transport: Transport,
-    sender: Sender,
-    cluster_id: String,
-    metrics: Metrics,
-    /// Handed over by this process and perhaps not recorded yet.
-    handed_over: HashSet<u64>,
-    failures: HashMap<u64, Failure>,
+    shared: Shared,
+    /// Keys that are being handed over by this process, or recorded.
+    busy: HashSet<u64>,
+    deliveries: JoinSet<u64>,
 }
 
-/// A mail that could not be sent, so far.
-struct Failure {
-    count: u32,
-    not_before: Instant,
+/// What deliveries share.
+#[derive(Clone)]
+struct Shared {
+    replication: Replication,
+    channels: Arc<Channels>,
+    cluster_id: Arc<str>,
+    metrics: Metrics,
 }
 
 impl Worker {
     /// A worker that has not begun.
     #[must_use]
-    pub fn new(replication: Replication, transport: Transport, sender: Sender, metrics: Metrics) -> Self {
-        let cluster_id = replication.status().cluster_id;
-        Self {
+    pub fn new(replication: Replication, channels: Channels, metrics: Metrics) -> Self {
+        let cluster_id = replication.status().cluster_id.into();
+        let shared = Shared {
             replication,
-            transport,
-            sender,
+            channels: Arc::new(channels),
             cluster_id,
             metrics,
-            handed_over: HashSet::new(),
-            failures: HashMap::new(),
+        };
+        Self {
+            shared,
+            busy: HashSet::new(),
+            deliveries: JoinSet::new(),
         }
     }
 
     /// Works until `stop`: whenever something was applied, and every second for what could not be sent before.
     pub async fn run(mut self, mut stop: Stop) {
-        let mut applied = self.replication.applied();
+        let mut applied = self.shared.replication.applied();
         loop {
-            tokio::select! {
-                () = stop.wait() => return,
-                () = self.round() => {}
-            }
+            self.begin_due();
             // Under load something is applied all the time: the outbox is not read for each of it.
             let pause = async {
                 tokio::time::sleep(MAIL_WAKE_PAUSE).await;
@@ -76,155 +78,122 @@ impl Worker {
                 let _ = tokio::time::timeout(MAIL_ROUND_PAUSE, changed).await;
             };
             tokio::select! {
-                () = stop.wait() => return,
+                () = stop.wait() => break,
+                Some(ended) = self.deliveries.join_next() => self.end(ended),
                 () = pause => {}
             }
         }
+        // What is on its way to a server is recorded if that takes no longer than a node may take to stop.
+        let ends = async { while self.deliveries.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(MAIL_STOP_MAX, ends).await;
     }
 
-    /// Sends what is due. Ends early when the mail server seems to be away, or when another node leads.
-    pub(super) async fn round(&mut self) {
-        if !self.replication.is_leader() {
-            // What this node handed over, the next leader sees as recorded or sends again.
-            self.handed_over.clear();
-            self.failures.clear();
+    /// Begins to hand over what is due, while this node leads and not too much is on its way.
+    fn begin_due(&mut self) {
+        let replication = &self.shared.replication;
+        if !replication.is_leader() {
             return;
         }
-        let waiting = match query::outbox(&self.replication.view(), MAIL_READ_MAX) {
+        let view = replication.view();
+        let waiting = match query::outbox(&view, MAIL_READ_MAX) {
             Ok(waiting) => waiting,
             Err(error) => return tracing::error!(%error, "the outbox cannot be read"),
         };
-        self.forget_all_but(&waiting);
-        let now = clock::monotonic();
-        let is_due = |mail: &&Mail| {
-            self.failures
-                .get(&mail.key)
-                .is_none_or(|failure| failure.not_before <= now)
-        };
-        let due: Vec<Mail> = waiting.iter().filter(is_due).take(MAIL_ROUND_MAX).cloned().collect();
-        for mail in due {
-            if !self.replication.is_leader() || !self.deliver(&mail).await {
+        self.shared.metrics.mail_waiting.set(waiting.len() as i64);
+        match query::quarantine(&view, MAIL_READ_MAX) {
+            Ok(kept) => self.shared.metrics.mail_quarantined.set(kept.len() as i64),
+            Err(error) => tracing::error!(%error, "the quarantine cannot be read"),
+        }
+        let now = clock::now();
+        let is_due = |mail: &Mail| mail.next_attempt_at.is_none_or(|due| due <= now);
+        for mail in waiting {
+            if self.deliveries.len() >= MAIL_PARALLEL_MAX {
                 return;
             }
+            if is_due(&mail) && self.busy.insert(mail.key) {
+                self.deliveries.spawn(deliver(self.shared.clone(), mail));
+            }
         }
     }
 
-    /// Sends one mail and records it. False when the next one need not be tried now.
-    async fn deliver(&mut self, mail: &Mail) -> bool {
-        if !self.handed_over.contains(&mail.key) {
-            match self.hand_over(mail).await {
-                Ok(outcome) => {
-                    self.metrics.mails.with_label_values(&[outcome]).inc();
-                    self.handed_over.insert(mail.key);
-                }
-                Err(reason) => {
-                    self.metrics.mails.with_label_values(&["failed"]).inc();
-                    self.postpone(mail.key, &reason);
-                    return false;
-                }
+    fn end(&mut self, ended: Result<u64, tokio::task::JoinError>) {
+        match ended {
+            Ok(key) => {
+                self.busy.remove(&key);
             }
-        }
-        self.record(mail.key).await
-    }
-
-    /// The outcome's name when the mail needs no further try; what went wrong when it does.
-    async fn hand_over(&self, mail: &Mail) -> Result<&'static str, String> {
-        let key = mail.key;
-        if mail.created_at.seconds_until(clock::now()) > MAIL_AGE_SECONDS_MAX {
-            tracing::error!(key, "a mail could not be sent for so long that it is given up");
-            return Ok("given_up");
-        }
-        let message = match compose(&self.sender, &self.cluster_id, mail) {
-            Ok(message) => message,
-            Err(error) => {
-                tracing::error!(key, %error, "a mail is given up");
-                return Ok("given_up");
-            }
-        };
-        match self.transport.send(key, message).await {
-            Ok(()) => {
-                tracing::info!(key, "a mail was handed over");
-                Ok("sent")
-            }
-            Err(SendError::Never(reason)) => {
-                tracing::error!(key, reason, "a mail was refused for good");
-                Ok("refused")
-            }
-            Err(SendError::Later(reason)) => Err(reason),
+            // Told by the panic hook. The message stays busy: trying it again would do the same.
+            Err(error) => tracing::error!(%error, "handing a message over failed"),
         }
     }
+}
 
-    /// Takes a mail out of the outbox.
-    async fn record(&mut self, key: u64) -> bool {
+/// Hands one message over and records what came of it; gives its key back.
+async fn deliver(shared: Shared, mail: Mail) -> u64 {
+    let key = mail.key;
+    let began = clock::now();
+    let outcome = shared.channels.hand_over(&shared.cluster_id, &mail, began).await;
+    let count = |outcome| shared.metrics.mails.with_label_values(&[outcome]).inc();
+    let (permanent, reason) = match outcome {
+        Ok(()) => {
+            count("sent");
+            tracing::info!(key, "a message was handed over");
+            record(&shared, Command::MarkMailSent(MarkMailSent { key })).await;
+            return key;
+        }
+        Err(SendError::Server(reason)) => {
+            count("nobody_there");
+            tracing::warn!(key, reason, "a message waits until somebody takes it");
+            tokio::time::sleep(MAIL_ROUND_PAUSE).await;
+            return key;
+        }
+        Err(SendError::Later(reason)) => (false, reason),
+        Err(SendError::Never(reason)) => (true, reason),
+    };
+    let pause = backoff(mail.attempts);
+    let failed = Command::MarkMailFailed(MarkMailFailed {
+        key,
+        attempt: mail.attempts,
+        permanent,
+        retry_in_seconds: pause.as_secs(),
+        reason: reason.clone(),
+    });
+    count("failed");
+    match record(&shared, failed).await {
+        Some(Reply::MailPostponed {
+            quarantined: true,
+            attempts,
+        }) => {
+            count("quarantined");
+            tracing::error!(key, attempts, reason, "a message is in quarantine");
+        }
+        Some(_) | None => tracing::warn!(key, reason, retry_s = pause.as_secs(), "a message was not taken"),
+    }
+    key
+}
+
+/// Puts what became of a message into the log. While that fails the message is not tried again by this process.
+async fn record(shared: &Shared, command: Command) -> Option<Reply> {
+    for _ in 0..MAIL_MARK_TRIES {
         let entry = Entry {
-            request_id: request_id(key),
+            request_id: RequestId(entropy::bytes()),
             at: clock::now(),
             client: Client::default(),
-            command: Command::MarkMailSent(MarkMailSent { key }),
+            command: command.clone(),
         };
-        match self
-            .replication
-            .propose(&entry, clock::monotonic() + MAIL_MARK_MAX)
-            .await
-        {
-            Ok(_) => {
-                self.handed_over.remove(&key);
-                self.failures.remove(&key);
-                true
-            }
-            Err(error) => {
-                tracing::warn!(key, %error, "that a mail was sent could not be recorded yet");
-                false
-            }
+        let deadline = clock::monotonic() + MAIL_MARK_MAX;
+        match shared.replication.propose(&entry, deadline).await {
+            Ok(reply) => return Some(reply),
+            Err(error) => tracing::warn!(%error, "what became of a message could not be recorded yet"),
         }
+        tokio::time::sleep(MAIL_MARK_PAUSE).await;
     }
-
-    fn postpone(&mut self, key: u64, reason: &str) {
-        let count = self
-            .failures
-            .get(&key)
-            .map_or(0, |failure| failure.count)
-            .saturating_add(1);
-        let pause = backoff(count);
-        self.failures.insert(
-            key,
-            Failure {
-                count,
-                not_before: clock::monotonic() + pause,
-            },
-        );
-        tracing::warn!(
-            key,
-            count,
-            retry_ms = pause.as_millis() as u64,
-            reason,
-            "a mail could not be sent"
-        );
-    }
-
-    fn forget_all_but(&mut self, waiting: &[Mail]) {
-        let keys: HashSet<u64> = waiting.iter().map(|mail| mail.key).collect();
-        self.failures.retain(|key, _| keys.contains(key));
-        self.handed_over.retain(|key| keys.contains(key));
-    }
+    None
 }
 
-/// The pause after the `count`th failure.
-fn backoff(count: u32) -> Duration {
-    let factor = 1_u32.checked_shl(count.saturating_sub(1)).unwrap_or(u32::MAX);
+/// The pause after a failure that so many others came before.
+fn backoff(failures: u32) -> Duration {
+    let factor = 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
     MAIL_BACKOFF_MIN.saturating_mul(factor).min(MAIL_BACKOFF_MAX)
-}
-
-/// Every leader records the same mail under the same id.
-fn request_id(key: u64) -> RequestId {
-    let digest: [u8; 32] = Sha256::new()
-        .chain_update("mark_mail_sent")
-        .chain_update(key.to_be_bytes())
-        .finalize()
-        .into();
-    let mut id = [0; 16];
-    id.copy_from_slice(&digest[..16]);
-    RequestId(id)
 }
 
 #[cfg(test)]
@@ -233,15 +202,9 @@ mod tests {
 
     #[test]
     fn pauses_grow_up_to_a_bound() {
-        assert_eq!(backoff(1), MAIL_BACKOFF_MIN);
-        assert_eq!(backoff(2), MAIL_BACKOFF_MIN * 2);
+        assert_eq!(backoff(0), MAIL_BACKOFF_MIN);
+        assert_eq!(backoff(1), MAIL_BACKOFF_MIN * 2);
         assert_eq!(backoff(30), MAIL_BACKOFF_MAX);
         assert_eq!(backoff(u32::MAX), MAIL_BACKOFF_MAX);
-    }
-
-    #[test]
-    fn each_mail_is_recorded_under_its_own_id() {
-        assert_eq!(request_id(1), request_id(1));
-        assert_ne!(request_id(1), request_id(2));
     }
 }

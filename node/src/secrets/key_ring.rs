@@ -161,6 +161,11 @@ impl KeyRing {
         self.active
     }
 
+    /// The ids of all secrets.
+    pub fn ids(&self) -> impl Iterator<Item = u32> {
+        self.secrets.keys().copied()
+    }
+
     /// A keyed hash of `data` with the active secret. Different purposes give unrelated hashes.
     #[must_use]
     pub fn mac(&self, purpose: &'static str, data: &[u8]) -> [u8; 32] {

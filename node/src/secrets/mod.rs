@@ -14,6 +14,6 @@ mod sticky_draw;
 pub use equal::equal;
 pub use grouped_code::{CodeUse, GroupedCode};
 pub use key_ring::{KeyRing, KeyRingError};
-pub use seal::{OpenError, Purpose};
+pub use seal::{OpenError, Purpose, sealed_with};
 pub use six_digits::SixDigits;
 pub use sticky_draw::DRAW_PARTS;

@@ -59,6 +59,15 @@ pub enum OpenError {
     Refused,
 }
 
+/// Id of the key that a box was sealed with; none when it is no box.
+#[must_use]
+pub fn sealed_with(sealed: &Sealed) -> Option<u32> {
+    match sealed.0.split_first_chunk::<5>() {
+        Some(([FORMAT, id @ ..], _)) => Some(u32::from_be_bytes(*id)),
+        Some(_) | None => None,
+    }
+}
+
 impl KeyRing {
     /// Seals `plaintext` for one record.
     ///

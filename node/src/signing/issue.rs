@@ -53,7 +53,7 @@ impl TokenIssuer {
         let json = |json: serde_json::Result<String>| json.map_err(|error| SigningError::Failed(error.to_string()));
         let access = json(serde_json::to_string(&self.access(grant)))?;
         let refresh = json(serde_json::to_string(&self.refresh(grant)))?;
-        keys.sign_pair(access, refresh, deadline).await
+        keys.sign_pair(grant.issued_at, access, refresh, deadline).await
     }
 
     fn access(&self, grant: &SessionGrant) -> AccessClaims {

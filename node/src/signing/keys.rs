@@ -1,22 +1,17 @@
-//! The signing keys that this node has read: made once by the leader, cached by every node.
+//! The signing keys that this node has read: made by the leader, cached by every node.
 //!
 //! Signing runs on tokio's blocking threads, as many at a time as there are cores. An RSA-3072 signature takes one to two
 //! milliseconds: too long for a thread that answers heartbeats, too short for a queue of its own with threads that would
 //! idle next to the hash pool's. The semaphore is fair, and waiting for it ends with the request's deadline.
 
 use super::key::{self, PrivateKey, PublicKey};
-use super::limits::INSTALL_MAX;
 use super::{SigningError, TokenKind};
-use crate::replication::Replication;
 use crate::secrets::KeyRing;
-use crate::{clock, entropy};
 use arc_swap::ArcSwapOption;
-use auth_api::status::Role;
-use auth_core::command::Command;
-use auth_core::entry::{Client, Entry};
-use auth_core::ids::RequestId;
+use auth_core::keys::{KeyState, states};
 use auth_core::query;
 use auth_core::tables::TablesRead;
+use auth_core::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -39,9 +34,26 @@ struct Inner {
 
 /// What was read at one time.
 pub(super) struct KeySet {
-    signing: Arc<PrivateKey>,
-    public: Vec<PublicKey>,
+    /// The oldest first.
+    keys: Vec<Arc<OpenKey>>,
     jwks: Bytes,
+}
+
+/// One replicated key, opened.
+struct OpenKey {
+    signs: PrivateKey,
+    verifies: PublicKey,
+    activates_at: Timestamp,
+}
+
+impl KeySet {
+    /// The key that signs what was granted at `issued_at`: the newest that was active then. A repeat of the same request
+    /// gets a signature of the same key, whatever was rotated in between.
+    fn signing_at(&self, issued_at: Timestamp) -> Option<&Arc<OpenKey>> {
+        let active = self.keys.iter().filter(|key| key.activates_at <= issued_at);
+        // Older than every key: a cluster whose first key is gone has no token of that time left, either.
+        active.max_by_key(|key| key.activates_at).or(self.keys.first())
+    }
 }
 
 #[derive(Serialize)]
@@ -85,59 +97,42 @@ impl SigningKeys {
         self.inner.loaded.load().as_ref().map(|set| set.jwks.clone())
     }
 
-    /// One step towards a key: reads what is replicated; where there is none and this node leads, makes one. To be
-    /// called again until it returns true.
+    /// Reads the replicated keys into the cache; false when there are none. Keys that were opened before are kept.
     ///
     /// # Errors
-    /// When the key in the store cannot be opened with this key ring, or a new one cannot be made or proposed.
-    pub async fn ensure(&self, replication: &Replication, ring: &Arc<KeyRing>) -> Result<bool, SigningError> {
-        if self.load(&replication.view(), ring)? {
-            return Ok(true);
+    /// When the store cannot be read or a key does not open; the cache is then as it was.
+    pub fn load(&self, tables: &impl TablesRead, ring: &KeyRing, now: Timestamp) -> Result<bool, SigningError> {
+        let rows = query::signing_keys(tables).map_err(|fault| SigningError::Failed(fault.to_string()))?;
+        let states = states(&rows, now);
+        let before = self.inner.loaded.load();
+        let known = |kid: &str| {
+            let set = before.as_ref()?;
+            set.keys.iter().find(|key| key.verifies.kid == kid).cloned()
+        };
+        let mut keys = Vec::with_capacity(rows.len());
+        for (row, state) in rows.iter().zip(states) {
+            // The next one verifies, too: another node's clock may be a little ahead.
+            if state == KeyState::Retired {
+                continue;
+            }
+            keys.push(match known(&row.kid) {
+                Some(key) => key,
+                None => {
+                    let (verifies, signs) = key::open(row, ring)?;
+                    let activates_at = row.activates_at();
+                    Arc::new(OpenKey {
+                        signs,
+                        verifies,
+                        activates_at,
+                    })
+                }
+            });
         }
-        if replication.status().role != Role::Leader {
+        if keys.is_empty() {
             return Ok(false);
         }
-        let deadline = clock::monotonic() + INSTALL_MAX;
-        // What this leader has not applied yet may hold a key: making one in vain costs a second of CPU.
-        let unavailable = |error: crate::replication::Unavailable| SigningError::Failed(error.reason);
-        replication.barrier(deadline).await.map_err(unavailable)?;
-        if self.load(&replication.view(), ring)? {
-            return Ok(true);
-        }
-        let for_thread = ring.clone();
-        let made = tokio::task::spawn_blocking(move || key::generate(&for_thread)).await;
-        let install = made.map_err(|error| SigningError::Failed(error.to_string()))??;
-        tracing::info!(kid = %install.kid, "made the cluster's signing key");
-        let entry = Entry {
-            request_id: RequestId(entropy::bytes()),
-            at: clock::now(),
-            client: Client::default(),
-            command: Command::InstallSigningKey(install),
-        };
-        let deadline = clock::monotonic() + INSTALL_MAX;
-        replication.propose(&entry, deadline).await.map_err(unavailable)?;
-        self.load(&replication.view(), ring)
-    }
-
-    /// Reads the replicated keys into the cache; false when there are none.
-    ///
-    /// # Errors
-    /// When the store cannot be read or a key does not open.
-    pub fn load(&self, tables: &impl TablesRead, ring: &KeyRing) -> Result<bool, SigningError> {
-        let rows = query::signing_keys(tables).map_err(|fault| SigningError::Failed(fault.to_string()))?;
-        let mut signing = None;
-        let mut public = Vec::with_capacity(rows.len());
-        for row in &rows {
-            let (verifies, signs) = key::open(row, ring)?;
-            // The oldest signs. There is one key only until keys rotate.
-            signing.get_or_insert(Arc::new(signs));
-            public.push(verifies);
-        }
-        let Some(signing) = signing else { return Ok(false) };
-        let jwks = jwks(&public)?;
-        self.inner
-            .loaded
-            .store(Some(Arc::new(KeySet { signing, public, jwks })));
+        let jwks = jwks(&keys)?;
+        self.inner.loaded.store(Some(Arc::new(KeySet { keys, jwks })));
         Ok(true)
     }
 
@@ -146,13 +141,14 @@ impl SigningKeys {
         let loaded = self.inner.loaded.load();
         loaded
             .as_ref()
-            .and_then(|set| set.public.iter().find(|key| key.kid == kid))
-            .map(use_key)
+            .and_then(|set| set.keys.iter().find(|key| key.verifies.kid == kid))
+            .map(|key| use_key(&key.verifies))
     }
 
-    /// Signs the claims (JSON) of both tokens, in this order.
+    /// Signs the claims (JSON) of both tokens of what was granted at `issued_at`, in this order.
     pub(super) async fn sign_pair(
         &self,
+        issued_at: Timestamp,
         access: String,
         refresh: String,
         deadline: Instant,
@@ -162,7 +158,7 @@ impl SigningKeys {
             .loaded
             .load()
             .as_ref()
-            .map(|set| set.signing.clone())
+            .and_then(|set| set.signing_at(issued_at).cloned())
             .ok_or(SigningError::NoKey)?;
         let permit = tokio::time::timeout_at(deadline.into(), self.inner.signers.acquire());
         let _permit = permit
@@ -171,8 +167,8 @@ impl SigningKeys {
             .map_err(|_| SigningError::NoKey)?;
         let signed = tokio::task::spawn_blocking(move || {
             Ok((
-                sign(&key, TokenKind::Access, &access)?,
-                sign(&key, TokenKind::Refresh, &refresh)?,
+                sign(&key.signs, TokenKind::Access, &access)?,
+                sign(&key.signs, TokenKind::Refresh, &refresh)?,
             ))
         });
         signed.await.map_err(|error| SigningError::Failed(error.to_string()))?
@@ -194,9 +190,9 @@ fn sign(key: &PrivateKey, kind: TokenKind, claims: &str) -> Result<SecretString,
     Ok(SecretString::from(token))
 }
 
-fn jwks(public: &[PublicKey]) -> Result<Bytes, SigningError> {
+fn jwks(keys: &[Arc<OpenKey>]) -> Result<Bytes, SigningError> {
     let json = serde_json::to_vec(&Jwks {
-        keys: public.iter().map(jwk).collect(),
+        keys: keys.iter().map(|key| jwk(&key.verifies)).collect(),
     });
     json.map(Bytes::from)
         .map_err(|error| SigningError::Failed(error.to_string()))
@@ -218,12 +214,8 @@ fn jwk(key: &PublicKey) -> Jwk<'_> {
 impl SigningKeys {
     /// Signs anything, so that tests can forge tokens whose signature is good.
     pub(super) fn sign_for_tests(&self, message: &[u8]) -> Vec<u8> {
-        self.inner
-            .loaded
-            .load()
-            .as_ref()
-            .unwrap()
-            .signing
+        self.inner.loaded.load().as_ref().unwrap().keys[0]
+            .signs
             .sign(message)
             .unwrap()
     }

@@ -13,4 +13,7 @@ pub(super) const RSA_BITS_MIN: usize = 3072;
 /// Time for proposing a new signing key.
 pub(super) const INSTALL_MAX: Duration = Duration::from_secs(5);
 
+/// Pause between two looks at the replicated keys.
+pub(super) const LOOK_PAUSE: Duration = Duration::from_secs(1);
+
 const _: () = assert!(CLOCK_LEEWAY_SECONDS <= 5, "JW-3: a small leeway");

@@ -8,10 +8,12 @@ mod issue;
 mod key;
 mod keys;
 mod limits;
+mod rotation;
 mod verify;
 
 pub use issue::{TokenIssuer, TokenSettings};
 pub use keys::SigningKeys;
+pub use rotation::Rotation;
 pub use verify::{TokenRefused, TokenVerifier, VerifiedToken};
 
 use thiserror::Error;

@@ -35,11 +35,11 @@ fn keys() -> &'static SigningKeys {
         let mut tables = MemoryTables::default();
         schema::put(&mut tables, Table::SigningKeys, made.kid.as_bytes(), &row).unwrap();
         let keys = SigningKeys::default();
-        assert!(keys.load(&tables, &ring).unwrap());
+        assert!(keys.load(&tables, &ring, NOW).unwrap());
         // Under another name, or with another key ring, the same row does not open.
         assert!(
             SigningKeys::default()
-                .load(&tables, &KeyRing::of_tests(2, &[(2, [9; 32])]))
+                .load(&tables, &KeyRing::of_tests(2, &[(2, [9; 32])]), NOW)
                 .is_err()
         );
         let mut renamed = MemoryTables::default();
@@ -50,7 +50,7 @@ fn keys() -> &'static SigningKeys {
             &SigningKey { kid: "k".into(), ..row },
         )
         .unwrap();
-        assert!(SigningKeys::default().load(&renamed, &ring).is_err());
+        assert!(SigningKeys::default().load(&renamed, &ring, NOW).is_err());
         keys
     })
 }

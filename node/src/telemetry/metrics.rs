@@ -34,8 +34,14 @@ pub struct Metrics {
     pub barrier_seconds: Histogram,
     /// Read barriers that no leader confirmed in time.
     pub barriers_failed: IntCounter,
-    /// Mails by outcome.
+    /// Messages by outcome.
     pub mails: IntCounterVec,
+    /// Sealed values by what came of sealing them anew.
+    pub resealed: IntCounterVec,
+    /// Messages that wait in the outbox, as the leader saw it last.
+    pub mail_waiting: IntGauge,
+    /// Messages in quarantine, as the leader saw it last.
+    pub mail_quarantined: IntGauge,
 }
 
 impl Metrics {
@@ -68,7 +74,16 @@ impl Metrics {
                 "tfauth_node_barriers_failed_total",
                 "Read barriers that no leader confirmed before the deadline.",
             )?,
-            mails: counters("mails_total", "Mails handed over, or not.", &["outcome"])?,
+            mails: counters("mails_total", "Messages handed over, or not.", &["outcome"])?,
+            resealed: counters("resealed_total", "Sealed values sealed anew, or not.", &["outcome"])?,
+            mail_waiting: IntGauge::new(
+                "tfauth_node_mail_waiting",
+                "Messages that wait in the outbox; the leader counts.",
+            )?,
+            mail_quarantined: IntGauge::new(
+                "tfauth_node_mail_quarantined",
+                "Messages that no server takes, kept for an operator; the leader counts.",
+            )?,
             registry,
         };
         metrics.register(metrics.requests.clone())?;
@@ -81,6 +96,9 @@ impl Metrics {
         metrics.register(metrics.barrier_seconds.clone())?;
         metrics.register(metrics.barriers_failed.clone())?;
         metrics.register(metrics.mails.clone())?;
+        metrics.register(metrics.resealed.clone())?;
+        metrics.register(metrics.mail_waiting.clone())?;
+        metrics.register(metrics.mail_quarantined.clone())?;
         Ok(metrics)
     }
 

@@ -1,0 +1,63 @@
+"""A real mail server (aiosmtpd) for tests: prints READY, then one line of JSON for each mail that it took.
+
+Arguments: PORT MODE [CERTIFICATE KEY]. Modes: take, later (451 for recipients), never (550 for recipients), slow (5 s
+before each answer to DATA). With a certificate STARTTLS is required, and so is logging in as tfauth / mail-password.
+"""
+import asyncio
+import json
+import ssl
+import sys
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
+
+PORT, MODE = int(sys.argv[1]), sys.argv[2]
+CERTIFICATE = sys.argv[3:5]
+
+
+def tell(value):
+    print(json.dumps(value), flush=True)
+
+
+class Handler:
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if MODE == "later":
+            tell({"refused": 451})
+            return "451 greylisted, come back"
+        if MODE == "never":
+            return "550 no such user <%s>" % address
+        envelope.rcpt_tos.append(address)
+        return "250 fine"
+
+    async def handle_DATA(self, server, session, envelope):
+        if MODE == "slow":
+            await asyncio.sleep(5)
+        tell({
+            "to": envelope.rcpt_tos,
+            "mail": envelope.content.decode(),
+            "encrypted": session.ssl is not None,
+            "login": bool(session.authenticated),
+        })
+        return "250 taken"
+
+
+def authenticate(server, session, envelope, mechanism, data):
+    good = (data.login, data.password) == (b"tfauth", b"mail-password")
+    return AuthResult(success=good, handled=True)
+
+
+options = {}
+if CERTIFICATE:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*CERTIFICATE)
+    options = {
+        "tls_context": context,
+        "require_starttls": True,
+        "authenticator": authenticate,
+        "auth_required": True,
+    }
+controller = Controller(Handler(), hostname="127.0.0.1", port=PORT, **options)
+controller.start()
+print("READY", flush=True)
+sys.stdin.read()
+controller.stop()
