@@ -17,6 +17,7 @@ pub mod limits;
 pub mod live;
 pub mod logging;
 pub mod metrics;
+pub mod open_files;
 pub mod ops;
 pub mod peer;
 pub mod pool;

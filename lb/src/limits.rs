@@ -56,6 +56,8 @@ pub const CLIENT_HEAD_MS_MAX: u64 = 10_000;
 pub const CLIENT_HANDSHAKE_MS_MAX: u64 = 10_000;
 /// Largest number of connections that can be configured.
 pub const CONNECTIONS_MAX: u64 = 1_000_000;
+/// Open files for everything that is no client's connection and no idle one to a node.
+pub const OPEN_FILES_BESIDE_CONNECTIONS: usize = 512;
 /// Entries of `X-Forwarded-For` that are looked at, from the right.
 pub const FORWARDED_HOPS_MAX: usize = 16;
 /// Bytes of a refused body that are read so that the client can see the refusal.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use auth_api::headers::NOT_EXECUTED;
+use auth_api::headers::{NOT_EXECUTED, TRACEPARENT};
 use bytes::Bytes;
 use http::{StatusCode, header};
 use parking_lot::Mutex;
@@ -144,7 +144,9 @@ impl ProxyHttp for Proxy {
             span: entropy::draw(),
             body_bytes: context.body_bytes,
         };
-        hygiene::introduce(request, &introduction)
+        hygiene::introduce(request, &introduction)?;
+        context.trace = request.headers.get(TRACEPARENT).cloned();
+        Ok(())
     }
 
     async fn upstream_response_filter(
@@ -156,6 +158,8 @@ impl ProxyHttp for Proxy {
         if response.status.is_informational() {
             return Ok(());
         }
+        let answer_took = clock::now().saturating_duration_since(context.attempt_started);
+        context.answer_took = Some(answer_took);
         let cause = match response.status {
             StatusCode::SERVICE_UNAVAILABLE if response.headers.contains_key(NOT_EXECUTED) => Some(Cause::NotExecuted),
             StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
@@ -175,8 +179,7 @@ impl ProxyHttp for Proxy {
             Some(_) => response.insert_header(header::RETRY_AFTER, UNAVAILABLE_RETRY_AFTER_SECONDS)?,
             None => {
                 if let Some(node) = &context.node {
-                    let took = clock::now().saturating_duration_since(context.attempt_started);
-                    self.cluster.request_answered(node, context.route, took);
+                    self.cluster.request_answered(node, context.route, answer_took);
                 }
             }
         }
@@ -266,7 +269,11 @@ impl ProxyHttp for Proxy {
             status,
             node = context.node_name(),
             attempts = context.attempts,
-            duration_ms = took.as_secs_f64() * 1_000.0,
+            duration_ms = milliseconds(took),
+            node_ms = context.answer_took.map(milliseconds),
+            version = ?session.req_header().version,
+            tls = session.digest().and_then(|digest| digest.ssl_digest.as_ref()).map(|tls| &*tls.version),
+            traceparent = context.trace.as_ref().and_then(|trace| trace.to_str().ok()),
             error = error.map(|error| error.etype().as_str()),
             "request"
         );
@@ -294,4 +301,8 @@ impl ProxyHttp for Proxy {
     fn request_summary(&self, session: &Session, context: &Context) -> String {
         format!("{} {} {}", session.req_header().method, context.pattern, context.id)
     }
+}
+
+fn milliseconds(span: Duration) -> f64 {
+    span.as_secs_f64() * 1_000.0
 }

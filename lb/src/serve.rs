@@ -21,7 +21,7 @@ use crate::ops::{self, Ops};
 use crate::proxy::Proxy;
 use crate::reload::Reloader;
 use crate::tls::{self, FrontCertificates};
-use crate::{clock, logging, probe, redirect};
+use crate::{clock, logging, open_files, probe, redirect};
 
 /// Why the program ends without having been asked to.
 #[derive(Debug, thiserror::Error)]
@@ -102,7 +102,11 @@ pub fn serve(path: &Path) -> Result<(), ServeError> {
     metrics.tell_expiry(&config);
     let cluster = Arc::new(Cluster::new(&config)?);
     let level = logging::start(config.log_level, Arc::clone(&metrics));
-    for warning in &config.warnings {
+    for warning in config
+        .warnings
+        .iter()
+        .chain(&open_files::shortage(&config, open_files::raise()))
+    {
         tracing::warn!(warning, "configuration");
     }
     let live = Live::new(config).shared();

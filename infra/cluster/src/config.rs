@@ -99,9 +99,7 @@ struct NodeLimitsPart {
 #[derive(Serialize)]
 struct MailPart {
     from: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     folder: Option<PathBuf>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     smtp: Option<String>,
 }
 
@@ -128,7 +126,6 @@ struct FrontPart {
 #[derive(Serialize)]
 struct LbOpsPart {
     listen: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
     socket: Option<PathBuf>,
 }
 

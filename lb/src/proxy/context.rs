@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use http::HeaderValue;
 use pingora::proxy::Session;
 
 use super::retry::{Cause, Situation};
@@ -52,6 +53,10 @@ pub struct Context {
     pub node: Option<Arc<Node>>,
     /// Counts it there, until the node's answer is complete.
     pub lease: Option<Lease>,
+    /// From sending it the last time to the head of the answer.
+    pub answer_took: Option<Duration>,
+    /// The trace that the node was told, in the form of W3C Trace Context.
+    pub trace: Option<HeaderValue>,
     /// Why the last attempt failed, when the answer itself told.
     pub told_cause: Option<Cause>,
     /// Keeps a drain waiting.
@@ -80,6 +85,8 @@ impl Context {
             is_outcome_open: false,
             node: None,
             lease: None,
+            answer_took: None,
+            trace: None,
             told_cause: None,
             _presence: presence,
         }

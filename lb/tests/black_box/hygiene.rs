@@ -130,6 +130,15 @@ async fn the_access_line_names_the_request_and_no_secret() {
     assert_eq!(line["status"], 200);
     assert_eq!(line["node"], "node-1");
     assert_eq!(line["attempts"], 1);
-    assert!(line["duration_ms"].is_number());
+    assert!(line["duration_ms"].is_number() && line["node_ms"].is_number(), "{line}");
+    assert_eq!(
+        (&line["version"], &line["tls"]),
+        (&"HTTP/1.1".into(), &"TLSv1_3".into())
+    );
+    let told = cluster.nodes[0].seen()[0].headers["traceparent"]
+        .to_str()
+        .expect("text")
+        .to_string();
+    assert_eq!(line["traceparent"], told);
     assert!(!log.iter().any(|line| line.contains("secret")), "{log:?}");
 }
