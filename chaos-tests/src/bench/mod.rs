@@ -5,6 +5,7 @@
 pub mod lb;
 pub mod process;
 pub mod series;
+pub mod store;
 
 use std::path::{Path, PathBuf};
 

@@ -1,10 +1,13 @@
 //! Measures beside a peer or a physical limit. `infra/dev bench` is the door to it.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use chaos_tests::bench::{Plan, lb};
+use chaos_tests::bench::{Plan, lb, store};
 use clap::{Args, Parser, Subcommand};
+use tokio::runtime::Builder;
 
 /// Measures beside a peer or a physical limit in the same run; publishes ratios, with the figures that they come from.
 #[derive(Parser)]
@@ -23,6 +26,52 @@ enum Verb {
     /// The load balancer beside HAProxy and nginx, one core each: keep-alive, HTTP/2, handshakes, memory
     #[command(after_help = "Example: infra/dev bench lb --rounds 5 --seconds 8 --json > lb.json")]
     Lb(Lb),
+    /// The store beside a raw log on the same disk, one client of three members, and a million rows
+    #[command(after_help = "Example: infra/dev bench store --rounds 5 --json > store.json")]
+    Store(Store),
+    /// Fills a store with rows and stays, for `store`
+    #[command(hide = true, after_help = "Example: infra/dev bench store")]
+    StoreLoad {
+        #[command(flatten)]
+        at: At,
+        #[arg(long)]
+        rows: u64,
+    },
+    /// Opens a store and tells how long that took, for `store`
+    #[command(hide = true, after_help = "Example: infra/dev bench store")]
+    StoreReopen {
+        #[command(flatten)]
+        at: At,
+    },
+}
+
+#[derive(Args)]
+struct Store {
+    /// Rounds; each measures everything but the rows
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Milliseconds of each measurement
+    #[arg(long, default_value_t = 1500)]
+    millis: u64,
+    /// Rows of 300 bytes of the restart figures; 0 leaves them out
+    #[arg(long, default_value_t = 1_000_000)]
+    rows: u64,
+    /// A folder on the disk to measure, instead of the temporary folder
+    #[arg(long, value_name = "FOLDER")]
+    ground: Option<PathBuf>,
+    /// The figures of every round as JSON, instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+struct At {
+    #[arg(long)]
+    address: SocketAddr,
+    #[arg(long)]
+    papers: PathBuf,
+    #[arg(long)]
+    data: PathBuf,
 }
 
 #[derive(Args)]
@@ -44,22 +93,58 @@ struct Lb {
     json: bool,
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     // Two providers may be linked; the choice must be made before the first handshake. It can only have been made already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let ended = match Arguments::parse().verb {
-        Verb::Lb(arguments) => load_balancer(arguments).await,
+        Verb::Lb(arguments) => on(&mut Builder::new_current_thread(), load_balancer(arguments)),
+        Verb::Store(arguments) => on(&mut Builder::new_multi_thread(), measure_store(arguments)),
+        Verb::StoreLoad { at, rows } => {
+            let load = store::load(at.address, &at.papers, &at.data, rows);
+            on(&mut Builder::new_multi_thread(), async {
+                load.await.map(|()| String::new())
+            })
+        }
+        Verb::StoreReopen { at } => {
+            let reopen = store::reopen(at.address, &at.papers, &at.data);
+            on(&mut Builder::new_multi_thread(), async {
+                reopen.await.map(|()| String::new())
+            })
+        }
     };
     match ended {
         Ok(text) => {
-            println!("{text}");
+            if !text.is_empty() {
+                println!("{text}");
+            }
             ExitCode::SUCCESS
         }
         Err(error) => {
             eprintln!("tfauth-bench: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Runs it on a runtime of the kind that it is meant for.
+fn on(kind: &mut Builder, work: impl Future<Output = Result<String, String>>) -> Result<String, String> {
+    let runtime = kind.enable_all().build().map_err(|error| error.to_string())?;
+    runtime.block_on(work)
+}
+
+async fn measure_store(arguments: Store) -> Result<String, String> {
+    let plan = store::Plan {
+        program: std::env::current_exe().map_err(|error| format!("cannot tell where this program lies: {error}"))?,
+        ground: arguments.ground.unwrap_or_else(std::env::temp_dir),
+        rounds: arguments.rounds,
+        time: Duration::from_millis(arguments.millis),
+        rows: arguments.rows,
+    };
+    let figures = store::run(&plan).await?;
+    if arguments.json {
+        serde_json::to_string_pretty(&figures).map_err(|error| error.to_string())
+    } else {
+        Ok(store::markdown(&figures))
     }
 }
 

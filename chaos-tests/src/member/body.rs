@@ -1,23 +1,18 @@
 //! What runs in the process of a member: opens the store, writes without end when told to, and tells what it has.
 
+use super::config::config;
 use super::ledger::{Ledger, command, decode, number_of, wrong_rows};
 use super::stages;
-use cluster_harness::certs::NODE_SUFFIX;
-use raft_store::{Config, Limits, PeerTls, Read as _, Role, Store, TableId, Timing, Versions, WallClock};
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use raft_store::{Limits, Read as _, Role, Store, TableId};
 use sha2::{Digest as _, Sha256};
 use std::io::{BufRead as _, Write as _};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Clients of one member.
 pub(super) const CLIENTS: u64 = 8;
-const CLUSTER: [u8; 16] = [0xC1; 16];
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a member is told on its command line.
@@ -56,7 +51,21 @@ pub fn run(task: &Task) -> Result<(), String> {
 }
 
 async fn live(task: &Task) -> Result<(), String> {
-    let opened = Store::open(config(task)?, Arc::new(Ledger)).await;
+    let config = config(
+        task.id,
+        &task.addresses,
+        &task.papers,
+        &task.data,
+        // Small enough that every life sees checkpoints and purges.
+        Limits {
+            checkpoint_entries: 200,
+            log_kept_entries: 50,
+            log_cache_bytes: 8 << 20,
+            state_cache_bytes: 8 << 20,
+            ..Limits::default()
+        },
+    )?;
+    let opened = Store::open(config, Arc::new(Ledger)).await;
     let store = opened.map_err(|e| {
         say(&format!("refused {}", one_line(&e.to_string())));
         e.to_string()
@@ -86,79 +95,6 @@ async fn live(task: &Task) -> Result<(), String> {
             None => return Ok(()),
         }
     }
-}
-
-fn config(task: &Task) -> Result<Config, String> {
-    let member = |(id, address): (u64, &SocketAddr)| raft_store::Member {
-        id,
-        name: name(id),
-        peer_address: *address,
-    };
-    let position = usize::try_from(task.id - 1).map_err(|e| e.to_string())?;
-    let address = *task.addresses.get(position).ok_or("a member without an address")?;
-    Ok(Config {
-        node_id: Some(task.id),
-        name: name(task.id),
-        cluster_id: CLUSTER,
-        initialize: task.id == 1,
-        members: (1..).zip(&task.addresses).map(member).collect(),
-        data_dir: task.data.clone(),
-        listen: address,
-        advertise: address,
-        join: None,
-        versions: Versions { min: 1, max: 1 },
-        wall_clock: WallClock::system(),
-        tls: tls(&task.papers, &name(task.id))?,
-        timing: Timing::default(),
-        limits: Limits {
-            // Small enough that every life sees checkpoints and purges.
-            checkpoint_entries: 200,
-            log_kept_entries: 50,
-            log_cache_bytes: 8 << 20,
-            state_cache_bytes: 8 << 20,
-            ..Limits::default()
-        },
-    })
-}
-
-/// The name of a member in its certificate.
-pub(super) fn name(id: u64) -> String {
-    format!("node-{id}")
-}
-
-fn tls(papers: &Path, name: &str) -> Result<PeerTls, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let certificate =
-        |file: String| CertificateDer::from_pem_file(papers.join(&file)).map_err(|e| format!("{file}: {e}"));
-    let key = || PrivateKeyDer::from_pem_file(papers.join(format!("{name}.key"))).map_err(|e| e.to_string());
-    let chain = || Ok::<_, String>(vec![certificate(format!("{name}.pem"))?]);
-    let mut roots = RootCertStore::empty();
-    roots.add(certificate("ca.pem".into())?).map_err(|e| e.to_string())?;
-    let roots = Arc::new(roots);
-    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(&provider))
-        .build()
-        .map_err(|e| e.to_string())?;
-    let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| {
-            builder
-                .with_client_cert_verifier(verifier)
-                .with_single_cert(chain().unwrap_or_default(), key().map_err(rustls::Error::General)?)
-        })
-        .map_err(|e| e.to_string())?;
-    let client = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| {
-            builder
-                .with_root_certificates(roots)
-                .with_client_auth_cert(chain().unwrap_or_default(), key().map_err(rustls::Error::General)?)
-        })
-        .map_err(|e| e.to_string())?;
-    Ok(PeerTls {
-        server: Arc::new(server),
-        client: Arc::new(client),
-        server_name_suffix: NODE_SUFFIX.to_owned(),
-    })
 }
 
 /// The key of one client of one member.

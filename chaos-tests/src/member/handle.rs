@@ -1,6 +1,6 @@
 //! A member as its parent holds it: started, told, listened to, killed.
 
-use super::body::name;
+use super::config::name;
 use cluster_harness::certs;
 use cluster_harness::layout::Layout;
 use std::collections::BTreeMap;
@@ -54,6 +54,18 @@ impl Site {
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where members listen, in the order of their numbers.
+    #[must_use]
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Where their certificates and keys lie.
+    #[must_use]
+    pub fn papers(&self) -> PathBuf {
+        self.layout.tls()
     }
 
     /// Starts a member on a data folder.

@@ -5,9 +5,11 @@
 //! `count KEY NUMBER`, `bad WHAT`, `term TERM`, `digest APPLIED HEX`, `fault WHAT`, `refused WHAT`.
 
 mod body;
+mod config;
 mod handle;
 mod ledger;
 mod stages;
 
 pub use body::{Task, run};
+pub use config::config;
 pub use handle::{Heard, Member, Site};

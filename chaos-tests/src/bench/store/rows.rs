@@ -1,0 +1,185 @@
+//! What many rows cost: time to open again, bytes on disk, memory. Each figure comes from a process of its own.
+
+use super::{Plan, Rows, folder};
+use crate::member::{Site, config};
+use bytes::Bytes;
+use raft_store::{ApplyError, Limits, StateMachine, Store, TableId, Transaction};
+use serde_json::Value;
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const TABLE: TableId = TableId(1);
+const KEY_BYTES: usize = 16;
+const VALUE_BYTES: usize = 284;
+const ROWS_PER_ENTRY: u64 = 4;
+const CLIENTS: u64 = 64;
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A command is the number of the first of its rows.
+struct Fill;
+
+impl StateMachine for Fill {
+    fn apply(&self, _: u64, command: &[u8], tables: &mut Transaction<'_>) -> Result<Bytes, ApplyError> {
+        let first = command.first_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes));
+        let first = first.ok_or_else(|| ApplyError::refused("a command that is too short"))?;
+        for row in first..first + ROWS_PER_ENTRY {
+            tables.put(TABLE, &scattered(row), &value(row))?;
+        }
+        Ok(Bytes::new())
+    }
+}
+
+/// Rows do not come in the order of their keys.
+fn scattered(row: u64) -> [u8; KEY_BYTES] {
+    let mut key = [0; KEY_BYTES];
+    key[..8].copy_from_slice(&row.wrapping_mul(0x9E37_79B9_7F4A_7C15).to_be_bytes());
+    key[8..].copy_from_slice(&row.to_be_bytes());
+    key
+}
+
+fn value(row: u64) -> Vec<u8> {
+    let mut seed = row | 1;
+    let next = || {
+        seed = seed.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(1);
+        seed.to_be_bytes()[0]
+    };
+    std::iter::repeat_with(next).take(VALUE_BYTES).collect()
+}
+
+pub(super) fn measure(plan: &Plan) -> Result<Rows, String> {
+    let small = one(plan, 1000)?;
+    let mut large = one(plan, plan.rows)?;
+    large.small_restart_ms = small.restart_ms;
+    large.small_resident_kib = small.restarted_resident_kib;
+    Ok(large)
+}
+
+fn one(plan: &Plan, rows: u64) -> Result<Rows, String> {
+    let folder = folder(plan)?;
+    let site = Site::new(&plan.program, 1, true)?;
+    let data = folder.path().join("data");
+    let loaded = child(plan, &site, &data, &["store-load", "--rows", &rows.to_string()])?;
+    let killed = child(plan, &site, &data, &["store-reopen"])?;
+    let again = child(plan, &site, &data, &["store-reopen"])?;
+    let number = |from: &Value, name: &str| from[name].as_u64().unwrap_or(0);
+    Ok(Rows {
+        rows,
+        live_bytes: rows * (KEY_BYTES + VALUE_BYTES) as u64,
+        rows_per_second: loaded["rows_per_second"].as_f64().unwrap_or(0.0),
+        disk_bytes: number(&loaded, "disk_bytes"),
+        resident_kib: (number(&loaded, "resident_before_kib"), number(&loaded, "resident_kib")),
+        restart_after_kill_ms: number(&killed, "open_ms"),
+        restart_ms: number(&again, "open_ms"),
+        restarted_resident_kib: number(&again, "resident_kib"),
+        ..Rows::default()
+    })
+}
+
+/// Starts this program again, takes the one line that it prints, and kills it where it stands if it does not end.
+fn child(plan: &Plan, site: &Site, data: &Path, verb: &[&str]) -> Result<Value, String> {
+    let address = site.addresses().first().ok_or("no address")?.to_string();
+    let mut child = Command::new(&plan.program)
+        .args(verb)
+        .args(["--address", &address])
+        .arg("--papers")
+        .arg(site.papers())
+        .arg("--data")
+        .arg(data)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("cannot start {}: {e}", plan.program.display()))?;
+    let output = child.stdout.take().ok_or("no output")?;
+    let mut line = String::new();
+    let read = BufReader::new(output).read_line(&mut line);
+    let orderly = verb.first() == Some(&"store-reopen");
+    if !orderly {
+        child.kill().map_err(|e| e.to_string())?;
+    }
+    child.wait().map_err(|e| e.to_string())?;
+    read.map_err(|e| e.to_string())?;
+    serde_json::from_str(&line).map_err(|e| format!("{}: {e}: {line:?}", verb.join(" ")))
+}
+
+async fn open(address: SocketAddr, papers: &Path, data: &Path) -> Result<Store, String> {
+    raft_store::install_real_fsync().map_err(|e| e.to_string())?;
+    let config = config(1, &[address], papers, data, Limits::default())?;
+    let store = Store::open(config, Arc::new(Fill)).await.map_err(|e| e.to_string())?;
+    store
+        .read_barrier(Instant::now() + PATIENCE)
+        .await
+        .map_err(|e| e.to_string())?;
+    Ok(store)
+}
+
+/// Loads rows, tells what they cost, and stays until it is killed.
+///
+/// # Errors
+/// The store does not open, or fails.
+pub async fn load(address: SocketAddr, papers: &Path, data: &Path, rows: u64) -> Result<(), String> {
+    let store = open(address, papers, data).await?;
+    let before = resident_kib();
+    let begun = Instant::now();
+    let mut clients = tokio::task::JoinSet::new();
+    for client in 0..CLIENTS {
+        clients.spawn(fill(store.clone(), client, rows));
+    }
+    while let Some(filled) = clients.join_next().await {
+        filled.map_err(|e| e.to_string())??;
+    }
+    let seconds = begun.elapsed().as_secs_f64();
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people, far below 2^52")]
+    let rows_per_second = rows as f64 / seconds;
+    let told = serde_json::json!({
+        "rows_per_second": rows_per_second,
+        "disk_bytes": crate::canary::files_below(data)?.iter().map(|f| size(f)).sum::<u64>(),
+        "resident_before_kib": before,
+        "resident_kib": resident_kib(),
+    });
+    println!("{told}");
+    std::future::pending().await
+}
+
+async fn fill(store: Store, client: u64, rows: u64) -> Result<(), String> {
+    let mut first = client * ROWS_PER_ENTRY;
+    while first < rows {
+        // An entry is as large on disk as the rows that it stands for would make it.
+        let mut command = first.to_be_bytes().to_vec();
+        for row in first..first + ROWS_PER_ENTRY {
+            command.extend(value(row));
+        }
+        store
+            .propose(Bytes::from(command), Instant::now() + PATIENCE)
+            .await
+            .map_err(|e| e.to_string())?;
+        first += CLIENTS * ROWS_PER_ENTRY;
+    }
+    Ok(())
+}
+
+/// Opens, tells how long it took until a read was answered, and closes in order.
+///
+/// # Errors
+/// The store does not open, or fails.
+pub async fn reopen(address: SocketAddr, papers: &Path, data: &Path) -> Result<(), String> {
+    let begun = Instant::now();
+    let store = open(address, papers, data).await?;
+    let told = serde_json::json!({
+        "open_ms": u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "resident_kib": resident_kib(),
+    });
+    println!("{told}");
+    store.shutdown(Duration::ZERO).await.map_err(|e| e.to_string())
+}
+
+fn size(file: &Path) -> u64 {
+    std::fs::metadata(file).map_or(0, |metadata| metadata.len())
+}
+
+fn resident_kib() -> u64 {
+    crate::bench::process::resident_kib(std::process::id())
+}
