@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides whether a test passes: a machine may be slow.
 
+pub mod failover;
 pub mod lb;
 pub mod process;
 pub mod series;

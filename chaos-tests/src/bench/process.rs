@@ -64,6 +64,17 @@ impl Drop for Program {
     }
 }
 
+/// A port that nobody listens on now.
+///
+/// # Errors
+/// The system has none.
+pub(crate) fn free_port() -> Result<u16, String> {
+    std::net::TcpListener::bind("127.0.0.1:0")
+        .and_then(|listener| listener.local_addr())
+        .map(|address| address.port())
+        .map_err(|error| format!("cannot find a free port: {error}"))
+}
+
 /// A process and its children, as far as they have not been given away.
 fn family(pid: u32) -> Vec<u32> {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use chaos_tests::bench::failover::{self, Fault, Wish};
 use chaos_tests::bench::{Plan, lb, store};
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
@@ -26,6 +27,9 @@ enum Verb {
     /// The load balancer beside HAProxy and nginx, one core each: keep-alive, HTTP/2, handshakes, memory
     #[command(after_help = "Example: infra/dev bench lb --rounds 5 --seconds 8 --json > lb.json")]
     Lb(Lb),
+    /// What clients see while a node dies, through our load balancer and through HAProxy in front of the same nodes
+    #[command(after_help = "Example: sudo infra/dev bench failover --json > failover.json")]
+    Failover(Failover),
     /// The store beside a raw log on the same disk, one client of three members, and a million rows
     #[command(after_help = "Example: infra/dev bench store --rounds 5 --json > store.json")]
     Store(Store),
@@ -75,6 +79,19 @@ struct At {
 }
 
 #[derive(Args)]
+struct Failover {
+    /// Folder of the programs of the cluster
+    #[arg(long, value_name = "FOLDER")]
+    programs: PathBuf,
+    /// Folder of HAProxy's configuration
+    #[arg(long, value_name = "FOLDER")]
+    configs: PathBuf,
+    /// The figures as JSON, instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
 struct Lb {
     /// Rounds; each does every job with every program
     #[arg(long, default_value_t = 5)]
@@ -97,6 +114,7 @@ fn main() -> ExitCode {
     // Two providers may be linked; the choice must be made before the first handshake. It can only have been made already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let ended = match Arguments::parse().verb {
+        Verb::Failover(arguments) => on(&mut Builder::new_multi_thread(), fail_over(arguments)),
         Verb::Lb(arguments) => on(&mut Builder::new_current_thread(), load_balancer(arguments)),
         Verb::Store(arguments) => on(&mut Builder::new_multi_thread(), measure_store(arguments)),
         Verb::StoreLoad { at, rows } => {
@@ -162,5 +180,19 @@ async fn load_balancer(arguments: Lb) -> Result<String, String> {
         serde_json::to_string_pretty(&figures).map_err(|error| error.to_string())
     } else {
         Ok(lb::markdown(&figures))
+    }
+}
+
+async fn fail_over(arguments: Failover) -> Result<String, String> {
+    let wish = Wish {
+        configs: arguments.configs,
+        programs: arguments.programs,
+        faults: Fault::ALL.to_vec(),
+    };
+    let rows = failover::run(&wish).await?;
+    if arguments.json {
+        serde_json::to_string_pretty(&rows).map_err(|error| error.to_string())
+    } else {
+        Ok(failover::markdown(&rows))
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cluster_harness::certs::{Authority, Pair};
 
-use crate::bench::process::Program;
+use crate::bench::process::{Program, free_port};
 use crate::bench::{Plan, write};
 
 /// Processor of the proxies.
@@ -167,13 +167,6 @@ fn fill(plan: &Plan, name: &str, to: &Path, holes: &[(&str, &str)]) -> Result<()
         text = text.replace(&format!("{{{hole}}}"), value);
     }
     write(to, &text)
-}
-
-fn free_port() -> Result<u16, String> {
-    std::net::TcpListener::bind("127.0.0.1:0")
-        .and_then(|listener| listener.local_addr())
-        .map(|address| address.port())
-        .map_err(|error| format!("cannot find a free port: {error}"))
 }
 
 /// First lines of what the programs say about themselves.
