@@ -54,8 +54,7 @@ struct Prepared {
     http_tls: Arc<rustls::ServerConfig>,
     store: raft_store::Config,
     hashing: HashPool,
-    transport: Option<Transport>,
-    gateway: Option<Gateway>,
+    channels: Channels,
 }
 
 /// What runs.
@@ -142,8 +141,7 @@ async fn prepare(config: &Config) -> Result<Prepared, Ended> {
         http_tls,
         store,
         hashing,
-        transport,
-        gateway,
+        channels: channels(config, transport, gateway),
     })
 }
 
@@ -181,8 +179,7 @@ async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetr
         http_tls,
         store,
         hashing,
-        transport,
-        gateway,
+        channels,
     } = prepared;
     let replication = storage::open(config, store, metrics.clone()).await?;
     check_key_ring(&replication, &config.key_ring).await?;
@@ -194,7 +191,6 @@ async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetr
     let (stop_requests, requests_stop) = shutdown::channel();
     let (stop_rest, rest_stop) = shutdown::channel();
     let keys = SigningKeys::default();
-    let channels = channels(config, transport, gateway);
     let worker = spawn_workers(config, channels, &replication, &metrics, &keys, &rest_stop);
     let health = Health::new(replication.clone(), {
         let keys = keys.clone();

@@ -81,6 +81,11 @@ impl HashParams {
         self.passes
     }
 
+    /// Work of one hash: memory times passes.
+    pub(super) fn cost(self) -> u64 {
+        u64::from(self.memory_kib) * u64::from(self.passes)
+    }
+
     pub(super) fn argon2(self) -> Result<Params, argon2::Error> {
         Params::new(self.memory_kib, self.passes, 1, Some(OUTPUT_BYTES))
     }

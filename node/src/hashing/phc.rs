@@ -36,6 +36,11 @@ impl StoredHash {
         })
     }
 
+    /// Work of computing it: memory times passes.
+    pub(super) fn cost(&self) -> u64 {
+        u64::from(self.params.m_cost()) * u64::from(self.params.t_cost())
+    }
+
     /// Whether it was made from `password`. The time does not depend on where the hashes differ.
     pub(super) fn matches(&self, password: &[u8], blocks: &mut Vec<Block>) -> Result<bool, String> {
         let mut computed = Zeroizing::new(vec![0; self.hash.len()]);

@@ -39,6 +39,7 @@ pub struct HashPool {
 
 struct Handle {
     queue: Arc<Queue<Job>>,
+    params: HashParams,
 }
 
 struct Job {
@@ -66,7 +67,10 @@ impl HashPool {
         let threads = u32::try_from(settings.threads.get()).unwrap_or(u32::MAX);
         let queue = Arc::new(Queue::new(settings.queue_max, threads));
         let pool = Self {
-            handle: Arc::new(Handle { queue: queue.clone() }),
+            handle: Arc::new(Handle {
+                queue: queue.clone(),
+                params: settings.params,
+            }),
         };
         for number in 0..settings.threads.get() {
             let queue = queue.clone();
@@ -108,6 +112,12 @@ impl HashPool {
     /// As [`Self::hash`].
     pub async fn verify_nobody(&self, password: &SecretString, deadline: Instant) -> Result<(), HashError> {
         self.hash(password, deadline).await.map(|_| ())
+    }
+
+    /// Whether a stored hash is cheaper than new ones are (PW-6). One that cannot be read is not.
+    #[must_use]
+    pub fn is_outdated(&self, phc: &str) -> bool {
+        StoredHash::parse(phc).is_ok_and(|stored| stored.cost() < self.handle.params.cost())
     }
 
     /// What the pool did.

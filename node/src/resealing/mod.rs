@@ -203,23 +203,22 @@ impl Resealer {
             command: Command::Reseal(Reseal { key, values, cursor }),
         };
         let deadline = clock::monotonic() + RESEAL_MARK_MAX;
-        match self.replication.propose(&entry, deadline).await? {
-            Reply::Resealed { count, skipped } => {
-                let add = |outcome, number: u32| {
-                    self.metrics
-                        .resealed
-                        .with_label_values(&[outcome])
-                        .inc_by(number.into())
-                };
-                add("resealed", count);
-                add("skipped", skipped);
-                if finished {
-                    tracing::info!(key, "every value is sealed with the active key");
-                }
-                Ok(())
-            }
-            refused => Err(ResealError::Refused(refused.outcome())),
+        let reply = self.replication.propose(&entry, deadline).await?;
+        let Reply::Resealed { count, skipped } = reply else {
+            return Err(ResealError::Refused(reply.outcome()));
+        };
+        let add = |outcome, number: u32| {
+            self.metrics
+                .resealed
+                .with_label_values(&[outcome])
+                .inc_by(number.into())
+        };
+        add("resealed", count);
+        add("skipped", skipped);
+        if finished {
+            tracing::info!(key, "every value is sealed with the active key");
         }
+        Ok(())
     }
 }
 

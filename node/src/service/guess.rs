@@ -244,7 +244,11 @@ impl Auth {
                     .map_err(|error| ServiceError::Fault(format!("password of {:?}: {error}", account.id)))?;
                 let phc = std::str::from_utf8(&phc)
                     .map_err(|_| ServiceError::Fault(format!("password of {:?} is no text", account.id)))?;
-                inner.hashing.verify(phc, claim.password, ctx.deadline).await?
+                let right = inner.hashing.verify(phc, claim.password, ctx.deadline).await?;
+                if right {
+                    self.upgrade_password_later(account, phc, claim.password);
+                }
+                right
             }
             Claimant::Unknown { .. } => {
                 inner.hashing.verify_nobody(claim.password, ctx.deadline).await?;

@@ -22,6 +22,8 @@ pub(super) const MAIL_WAIT_STEP: Duration = Duration::from_millis(50);
 pub(super) const DRY_RUN_LOGINS_MAX: usize = 10_000;
 /// Years of a time zone's rules that go with a policy.
 pub(super) const ZONE_YEARS: u64 = 20;
+/// For hashing a password anew beside a login.
+pub(super) const UPGRADE_MAX: Duration = Duration::from_secs(30);
 
 const _: () = assert!(TOTP_SEED_BYTES >= 16, "NIST SP 800-63B 3.1.4.1 and ASVS 6.5.3");
 const _: () = assert!(TOTP_WINDOW_STEPS <= 1, "RFC 6238 5.2: at most one step of delay");

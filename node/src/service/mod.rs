@@ -44,6 +44,7 @@ mod step_up;
 #[cfg(test)]
 mod tests;
 mod totp;
+mod upgrade_password;
 mod verify_factor;
 
 pub use administer::{AccountChange, ManagedAccount};

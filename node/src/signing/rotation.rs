@@ -129,21 +129,20 @@ impl SigningKeys {
             activates_in_seconds: SIGNING_KEY_NOTICE_SECONDS,
             keep_seconds,
         };
-        match propose(replication, Command::AddSigningKey(add)).await? {
-            Reply::SigningKeyInstalled {} => {
-                tracing::info!(
-                    kid,
-                    signs_in_s = SIGNING_KEY_NOTICE_SECONDS,
-                    "made the next signing key"
-                );
-                self.load_now(replication, ring)?;
-                Ok(kid)
-            }
-            refused => Err(SigningError::Failed(format!(
+        let reply = propose(replication, Command::AddSigningKey(add)).await?;
+        let Reply::SigningKeyInstalled {} = reply else {
+            return Err(SigningError::Failed(format!(
                 "the next signing key: {}",
-                refused.outcome()
-            ))),
-        }
+                reply.outcome()
+            )));
+        };
+        tracing::info!(
+            kid,
+            signs_in_s = SIGNING_KEY_NOTICE_SECONDS,
+            "made the next signing key"
+        );
+        self.load_now(replication, ring)?;
+        Ok(kid)
     }
 
     async fn rotate_if_due(

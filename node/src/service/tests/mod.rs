@@ -6,6 +6,7 @@ mod dialect_002;
 mod dialect_004;
 mod mails;
 mod pages_flow;
+mod passwords;
 mod sessions;
 mod surface;
 mod v1_account;
@@ -103,11 +104,15 @@ impl Bench {
     }
 
     fn node_with(&self, public_profiles: bool) -> Node {
+        self.node_hashing(public_profiles, HashParams::default())
+    }
+
+    fn node_hashing(&self, public_profiles: bool, params: HashParams) -> Node {
         let threads = NonZeroUsize::new(2).unwrap();
         let settings = HashSettings {
             threads,
             queue_max: 128,
-            params: HashParams::default(),
+            params,
         };
         let hashing = HashPool::start(settings).unwrap();
         let config = AuthConfig {
