@@ -8,6 +8,7 @@ pub mod bench;
 pub mod browser;
 pub mod canary;
 pub mod clock;
+pub mod damage;
 pub mod entropy;
 pub mod faultfs;
 pub mod limits;

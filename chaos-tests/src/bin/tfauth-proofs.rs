@@ -1,5 +1,6 @@
 //! The program of the long proofs, and of the processes that they start. `infra/dev` is the door to it.
 
+use chaos_tests::damage;
 use chaos_tests::entropy::fresh_seed;
 use chaos_tests::faultfs;
 use chaos_tests::member::{self, Task};
@@ -45,6 +46,19 @@ enum Verb {
         /// Let flushes be less than an fsync, to see that the loss is found: ends with 0 when it is, with 1 when not
         #[arg(long)]
         dangerously_without_real_fsync: bool,
+    },
+    /// Damages copies of real data folders, one case at a time, and tells what a node says of each
+    #[command(after_help = "Example: infra/dev damage --cases 40 --json")]
+    Damage {
+        /// Cases per file and kind of damage
+        #[arg(long, value_name = "N", default_value_t = 16)]
+        cases: u64,
+        /// Repeats the choices of another run
+        #[arg(long, value_name = "NUMBER")]
+        seed: Option<u64>,
+        /// The table as JSON on standard output
+        #[arg(long)]
+        json: bool,
     },
     /// Serves a disk that can lose power, obeying lines on its input: off, on SEED, latency, fail-sync, capacity, read-only
     #[command(after_help = "Example: tfauth-proofs faultfs /mnt/disk")]
@@ -103,6 +117,7 @@ fn main() -> ExitCode {
             members,
             dangerously_without_real_fsync,
         } => lose_power(&common, &members, dangerously_without_real_fsync),
+        Verb::Damage { cases, seed, json } => damage_folders(cases, seed.unwrap_or_else(fresh_seed), json),
         Verb::Faultfs { folder } => faultfs::program::run(&folder).map(|()| ExitCode::SUCCESS),
         Verb::Member {
             id,
@@ -145,6 +160,31 @@ fn lose_power(common: &Common, members: &str, without_fsync: bool) -> Result<Exi
         });
     }
     Ok(told)
+}
+
+fn damage_folders(cases: u64, seed: u64, json: bool) -> Result<ExitCode, String> {
+    let proofs = std::env::current_exe().map_err(|e| format!("cannot tell where this program lies: {e}"))?;
+    let table = damage::run(&damage::Campaign {
+        node: proofs.with_file_name("tfauth-node"),
+        proofs,
+        cases,
+        cases_max: None,
+        seed,
+        progress: true,
+    })?;
+    for failure in &table.failures {
+        eprintln!("SILENT: {failure}");
+    }
+    if json {
+        println!("{}", serde_json::to_string(&table).unwrap_or_default());
+    } else {
+        println!("{table}");
+    }
+    if table.failures.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!("repeat with: infra/dev damage --seed {seed} --cases {cases}");
+    Ok(ExitCode::FAILURE)
 }
 
 fn tell(verdict: &Verdict, common: &Common, command: &str) -> ExitCode {

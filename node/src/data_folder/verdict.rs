@@ -24,6 +24,7 @@ fn report_to_json(report: &Report) -> Value {
         "vote": report.vote,
         "log_first": report.log_first,
         "log_last": report.log_last,
+        "log_promised": report.log_promised,
         "log_entries": report.log_entries,
         "tables_entries": report.tables_entries,
         "tables_rows": report.tables_rows,

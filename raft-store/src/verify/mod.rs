@@ -39,6 +39,8 @@ pub struct Report {
     pub log_first: Option<u64>,
     /// Last entry of the log, purged or not.
     pub log_last: Option<u64>,
+    /// Last entry that the node may have told anybody that it has. What lies behind it was still being written.
+    pub log_promised: Option<u64>,
     /// Entries in the log.
     pub log_entries: u64,
     /// Entries that the tables on disk contain, counted from the start of the log.
@@ -138,6 +140,7 @@ pub fn verify(folder: &Path, now: SystemTime) -> Result<Report, OpenError> {
         vote: log.vote.map(|vote| vote.to_string()),
         log_first: (log.entries > 0).then(|| log.purged.map_or(0, |id| id.index + 1)),
         log_last: log.last.map(|id| id.index),
+        log_promised: found.promises.log.map(|id| id.index),
         log_entries: log.entries,
         tables_entries: tables.mark.seen(),
         tables_rows: tables.mark.digest.rows,
