@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const RAW_FILE_BYTES: u64 = 64 << 20;
 /// What an entry has on disk beside its command.
 const ENTRY_HEAD_BYTES: usize = 32;
+/// Longer ones count as this long.
+const LATENCY_US_MAX: u64 = 60_000_000;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Answers nothing and keeps nothing: what is measured is the way to it.
@@ -36,7 +38,7 @@ impl Clock {
     pub(super) fn start() -> Result<Self, String> {
         Ok(Self {
             begun: Instant::now(),
-            histogram: Histogram::new(3).map_err(|e| e.to_string())?,
+            histogram: Histogram::new_with_bounds(1, LATENCY_US_MAX, 3).map_err(|e| e.to_string())?,
         })
     }
 
