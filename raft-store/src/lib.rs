@@ -10,6 +10,8 @@ mod clock;
 mod cluster;
 mod codec;
 mod config;
+#[cfg(any(test, feature = "sim"))]
+mod crash;
 mod disk;
 mod entropy;
 mod error;
@@ -40,6 +42,14 @@ mod tip;
 mod types;
 pub mod verify;
 mod watchers;
+
+#[cfg(feature = "sim")]
+#[doc(hidden)]
+pub mod crash_points {
+    //! The command line of the same name; not part of a build that people run.
+
+    pub use crate::crash::command::main;
+}
 
 pub use clock::WallClock;
 pub use cluster::{ClusterInfo, JoinToken, MemberInfo, OperationError, Part};

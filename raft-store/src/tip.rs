@@ -48,9 +48,13 @@ impl Tip {
         Ok(())
     }
 
-    /// The log is about to be cut behind `after`; returns when that is on disk.
+    /// The log is about to be cut behind `after`; returns when that is on disk. What is below stays: entries up to
+    /// `after` may be of the same group and not on disk yet.
     pub(crate) fn lower(&self, after: Option<LogId>) -> io::Result<()> {
-        self.raise(after)?;
+        let above = |written: &LogId| after.is_none_or(|after| written.index > after.index);
+        if self.written.lock().as_ref().is_some_and(above) {
+            self.raise(after)?;
+        }
         self.file.sync()
     }
 }
@@ -117,6 +121,8 @@ mod tests {
         assert_eq!(peek_as(OWNER), Some(at(7)));
         tip.lower(Some(at(3))).unwrap();
         assert_eq!(peek_as(OWNER), Some(at(3)));
+        tip.lower(Some(at(5))).unwrap();
+        assert_eq!(peek_as(OWNER), Some(at(3)), "a cut promises nothing");
         let other = Identity {
             incarnation: [6; 16],
             ..OWNER

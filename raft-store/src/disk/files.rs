@@ -13,12 +13,16 @@ use crate::OpenError;
 #[derive(Debug)]
 pub(crate) enum DiskFile {
     Real(File),
+    #[cfg(any(test, feature = "sim"))]
+    Simulated(super::sim::SimFile),
 }
 
 impl DiskFile {
     pub(crate) fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         match self {
             Self::Real(file) => file.write_all_at(bytes, offset),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(file) => file.write_all_at(bytes, offset),
         }
     }
 
@@ -26,6 +30,8 @@ impl DiskFile {
     pub(crate) fn sync(&self) -> io::Result<()> {
         match self {
             Self::Real(file) => file.sync_all(),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(file) => file.sync(),
         }
     }
 }
@@ -35,12 +41,16 @@ impl Write for DiskFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Self::Real(file) => file.write(bytes),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(file) => file.append(bytes),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
         match self {
             Self::Real(file) => file.flush(),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(_) => Ok(()),
         }
     }
 }

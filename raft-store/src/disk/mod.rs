@@ -5,6 +5,8 @@
 
 mod database;
 mod files;
+#[cfg(any(test, feature = "sim"))]
+pub(crate) mod sim;
 mod sled_engine;
 
 use std::fs;
@@ -21,6 +23,9 @@ use crate::OpenError;
 pub(crate) enum Disk {
     /// The one of this machine.
     Real,
+    /// One in memory that loses what was not made durable.
+    #[cfg(any(test, feature = "sim"))]
+    Simulated(sim::SimDisk),
 }
 
 impl Disk {
@@ -28,24 +33,36 @@ impl Disk {
     pub(crate) fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         match self {
             Self::Real => files::sync_folder(folder),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(disk) => disk.sync_folder(folder),
         }
     }
 
-    /// Creates a folder, and those above it that are missing, and makes its name durable.
+    /// Creates a folder, and those above it that are missing, and makes their names durable.
     pub(crate) fn create_folder(&self, path: &Path) -> io::Result<()> {
+        // Its own name in any case: a process that was killed may have left it without.
+        let above = path.ancestors().skip(1).take_while(|folder| !self.exists(folder));
+        let missing: Vec<&Path> = std::iter::once(path).chain(above).collect();
         match self {
             Self::Real => fs::create_dir_all(path)?,
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(disk) => disk.create_folder(path)?,
         }
-        match path.parent() {
-            Some(parent) if !parent.as_os_str().is_empty() => self.sync_folder(parent),
-            _ => Ok(()),
+        for folder in missing {
+            match folder.parent() {
+                Some(parent) if !parent.as_os_str().is_empty() => self.sync_folder(parent)?,
+                Some(_) | None => {}
+            }
         }
+        Ok(())
     }
 
     /// Removes a folder with everything in it.
     pub(crate) fn remove_folder(&self, path: &Path) -> io::Result<()> {
         match self {
             Self::Real => fs::remove_dir_all(path),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(disk) => disk.remove_folder(path),
         }
     }
 
@@ -53,12 +70,16 @@ impl Disk {
     pub(crate) fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
         match self {
             Self::Real => files::names(folder),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(disk) => disk.names(folder),
         }
     }
 
     pub(crate) fn exists(&self, path: &Path) -> bool {
         match self {
             Self::Real => path.exists(),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(disk) => disk.exists(path),
         }
     }
 
@@ -66,6 +87,8 @@ impl Disk {
     pub(crate) fn read_file(&self, path: &Path) -> io::Result<Option<Vec<u8>>> {
         let read = match self {
             Self::Real => fs::read(path),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(disk) => disk.read_file(path),
         };
         match read {
             Ok(bytes) => Ok(Some(bytes)),
@@ -78,6 +101,8 @@ impl Disk {
     pub(crate) fn create_file(&self, path: &Path) -> io::Result<DiskFile> {
         match self {
             Self::Real => fs::File::create(path).map(DiskFile::Real),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(disk) => disk.create_file(path).map(DiskFile::Simulated),
         }
     }
 
@@ -85,6 +110,8 @@ impl Disk {
     pub(crate) fn open_synced_file(&self, path: &Path) -> io::Result<DiskFile> {
         match self {
             Self::Real => files::open_synced(path).map(DiskFile::Real),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(disk) => disk.open_synced_file(path).map(DiskFile::Simulated),
         }
     }
 
@@ -92,6 +119,8 @@ impl Disk {
     pub(crate) fn open_file(&self, path: &Path) -> io::Result<DiskFile> {
         match self {
             Self::Real => files::open_unsynced(path).map(DiskFile::Real),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(disk) => disk.open_file(path).map(DiskFile::Simulated),
         }
     }
 
@@ -99,6 +128,8 @@ impl Disk {
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         match self {
             Self::Real => fs::rename(from, to),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(disk) => disk.rename(from, to),
         }
     }
 
@@ -106,6 +137,8 @@ impl Disk {
     pub(crate) fn remove_file(&self, path: &Path) -> io::Result<()> {
         let removed = match self {
             Self::Real => fs::remove_file(path),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(disk) => disk.remove_file(path),
         };
         match removed {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -132,6 +165,11 @@ impl Disk {
             .map_err(OpenError::io("cannot create", folder))?;
         match self {
             Self::Real => sled_engine::open(folder, cache_bytes).map(Database::Sled),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(disk) => disk
+                .open_database(folder)
+                .map(Database::Simulated)
+                .map_err(OpenError::io("cannot open", folder)),
         }
     }
 
@@ -139,6 +177,8 @@ impl Disk {
     pub(crate) fn is_older(&self, since: Instant, age: Duration) -> bool {
         match self {
             Self::Real => since.elapsed() >= age,
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(disk) => disk.is_older(),
         }
     }
 }

@@ -26,9 +26,11 @@ use tokio::sync::oneshot;
 
 pub(crate) use self::check::{LogFound, audit};
 use self::frames::Frames;
+use self::loaded::Loaded;
 use self::memory::LogMemory;
 pub(crate) use self::scrub::Scrubbed;
-use self::writer::{Op, Writer};
+use self::writer::Op;
+pub(crate) use self::writer::Writer;
 use crate::OpenError;
 use crate::disk::Disk;
 use crate::fault::FaultCell;
@@ -56,7 +58,7 @@ pub(crate) struct LogReader {
 }
 
 impl LogStore {
-    /// Opens the log of a folder and compares it with what this member has promised.
+    /// Opens the log of a folder, compares it with what this member has promised, and starts to write.
     pub(crate) fn open(
         disk: &Disk,
         folder: &Path,
@@ -66,6 +68,23 @@ impl LogStore {
         counters: Arc<Counters>,
         fault: FaultCell,
     ) -> Result<Self, OpenError> {
+        let (log, writer) = Self::prepare(disk, folder, cache_bytes, promises, guard, counters, fault)?;
+        writer
+            .start()
+            .map_err(OpenError::io("cannot start a thread for", folder))?;
+        Ok(log)
+    }
+
+    /// The log, and its writer before it runs.
+    pub(crate) fn prepare(
+        disk: &Disk,
+        folder: &Path,
+        cache_bytes: u64,
+        promises: &Promises,
+        guard: Arc<Guard>,
+        counters: Arc<Counters>,
+        fault: FaultCell,
+    ) -> Result<(Self, Writer), OpenError> {
         let (frames, loaded) = Frames::open(disk, &folder.join("log"), cache_bytes)?;
         check::check(folder, &loaded, promises)?;
         frames.claim(folder, guard.owner(), &loaded)?;
@@ -75,12 +94,13 @@ impl LogStore {
             .append(&loaded.entries)
             .map_err(|error| OpenError::quarantine(folder, format!("its log has a hole: {error}")))?;
         tracing::info!(entries = memory.len(), "log opened");
-        let sender = Writer::start(frames, memory.last(), guard, counters.clone(), fault)
-            .map_err(OpenError::io("cannot start a thread for", folder))?;
-        Ok(Self {
+        promise_found(&guard, &loaded, promises).map_err(OpenError::io("cannot write the guard file in", folder))?;
+        let (writer, sender) = Writer::new(frames, memory.last(), guard, counters.clone(), fault);
+        let log = Self {
             memory: Arc::new(RwLock::new(memory)),
             queue: LogQueue { sender, counters },
-        })
+        };
+        Ok((log, writer))
     }
 
     pub(crate) fn queue(&self) -> LogQueue {
@@ -97,6 +117,18 @@ impl LogStore {
             memory: self.memory.clone(),
         }
     }
+}
+
+/// What a crash left on disk without having been acknowledged counts as acknowledged from now on: consensus builds on
+/// it, a vote above all.
+fn promise_found(guard: &Guard, loaded: &Loaded, promises: &Promises) -> io::Result<()> {
+    if loaded.vote == promises.vote && loaded.last() == promises.log {
+        return Ok(());
+    }
+    guard.update(|promises| {
+        promises.vote = loaded.vote;
+        promises.log = loaded.last();
+    })
 }
 
 impl LogQueue {

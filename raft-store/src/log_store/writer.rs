@@ -79,7 +79,8 @@ struct Group {
 }
 
 pub(crate) struct Writer {
-    frames: Frames,
+    queue: Receiver<Op>,
+    frames: Option<Frames>,
     guard: Arc<Guard>,
     counters: Arc<Counters>,
     fault: FaultCell,
@@ -88,50 +89,71 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread; it ends with [`Op::Close`], or when the last sender is gone.
-    pub(crate) fn start(
+    /// A writer and where its work is sent. Nothing is written before it is started.
+    pub(crate) fn new(
         frames: Frames,
         last: Option<LogId>,
         guard: Arc<Guard>,
         counters: Arc<Counters>,
         fault: FaultCell,
-    ) -> io::Result<Sender<Op>> {
-        let (sender, receiver) = std::sync::mpsc::channel();
+    ) -> (Self, Sender<Op>) {
+        let (sender, queue) = std::sync::mpsc::channel();
         let writer = Self {
-            frames,
+            queue,
+            frames: Some(frames),
             guard,
             counters,
             fault,
             last,
             failed: false,
         };
-        std::thread::Builder::new()
-            .name("log-writer".into())
-            .spawn(move || writer.run(&receiver))?;
-        Ok(sender)
+        (writer, sender)
     }
 
-    fn run(mut self, queue: &Receiver<Op>) {
+    /// Starts the thread; it ends with [`Op::Close`], or when the last sender is gone.
+    pub(crate) fn start(self) -> io::Result<()> {
+        std::thread::Builder::new()
+            .name("log-writer".into())
+            .spawn(move || self.run())?;
+        Ok(())
+    }
+
+    fn run(mut self) {
         let mut purging = true;
-        while let Some(ops) = self.next_group(queue, purging) {
-            self.counters.log_queue.fetch_sub(ops.len() as u64, Relaxed);
-            let mut group = Group::default();
-            let result = self.work(ops, &mut group);
-            let close = group.close;
-            if close {
-                // The database has to be closed before anyone is told that it is.
-                let Self { frames, .. } = self;
-                drop(frames);
-                answer(group.answers, &result);
-                return;
-            }
-            answer(group.answers, &result);
-            purging = self.maintain();
+        while let Some(ops) = self.next_group(purging) {
+            purging = self.turn(ops);
         }
     }
 
-    /// Everything queued, up to the limits of a group; nothing when there was nothing to do for a while.
-    fn next_group(&self, queue: &Receiver<Op>, purging: bool) -> Option<Vec<Op>> {
+    /// Writes one group and answers it; tells whether purged frames are left to be removed.
+    fn turn(&mut self, ops: Vec<Op>) -> bool {
+        self.counters.log_queue.fetch_sub(ops.len() as u64, Relaxed);
+        let mut group = Group::default();
+        let result = self.work(ops, &mut group);
+        if group.close {
+            // The database has to be closed before anyone is told that it is.
+            self.frames = None;
+        }
+        answer(group.answers, &result);
+        self.maintain()
+    }
+
+    /// Everything that is queued, as groups, on the thread of the caller.
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn work_off(&mut self) {
+        let mut left = true;
+        while left {
+            let ops = self.next_group(true).unwrap_or_default();
+            left = !ops.is_empty();
+            left |= self.turn(ops);
+        }
+    }
+
+    /// Everything queued, up to the limits of a group; nothing when there was nothing to do for a while. `None` ends
+    /// the writer.
+    fn next_group(&self, purging: bool) -> Option<Vec<Op>> {
+        self.frames.as_ref()?;
+        let queue = &self.queue;
         let mut ops = Vec::new();
         let first = if purging {
             match queue.try_recv() {
@@ -182,6 +204,12 @@ impl Writer {
         result
     }
 
+    fn frames(&mut self) -> io::Result<&mut Frames> {
+        self.frames
+            .as_mut()
+            .ok_or_else(|| io::Error::other("the log is closed"))
+    }
+
     fn usable(&self) -> io::Result<()> {
         if self.failed {
             Err(io::Error::other("an earlier write of the log failed"))
@@ -199,13 +227,15 @@ impl Writer {
                 group.entries += entries.len();
                 group.needs_flush = true;
                 self.last = entries.last().map(|entry| entry.log_id).or(self.last);
-                disk::no_panic(|| self.frames.append(&entries))
+                let frames = self.frames()?;
+                disk::no_panic(|| frames.append(&entries))
             }
             Op::Vote { vote, done } => {
                 group.answers.push(Answer::Waiter(done));
                 group.vote = Some(vote);
                 group.needs_flush = true;
-                disk::no_panic(|| self.frames.save_vote(&vote))
+                let frames = self.frames()?;
+                disk::no_panic(|| frames.save_vote(&vote))
             }
             Op::Truncate { after, done } => {
                 group.answers.push(Answer::Waiter(done));
@@ -213,18 +243,20 @@ impl Writer {
                 self.last = after;
                 // The guard must never promise more than the log holds.
                 self.guard.lower_log(after)?;
-                disk::no_panic(|| self.frames.truncate(after.map(|id| id.index)))
+                let frames = self.frames()?;
+                disk::no_panic(|| frames.truncate(after.map(|id| id.index)))
             }
             Op::Purge { upto } => {
                 self.last = self.last.max(Some(upto));
-                disk::no_panic(|| self.frames.purge(&upto))
+                let frames = self.frames()?;
+                disk::no_panic(|| frames.purge(&upto))
             }
             Op::Committed { committed } => {
                 group.committed = Some(committed);
                 Ok(())
             }
             Op::Scrub { from, count, done } => {
-                let scrubbed = self.frames.scrub(from, count);
+                let scrubbed = self.frames()?.scrub(from, count);
                 let result = match &scrubbed {
                     Ok(_) => Ok(()),
                     Err(error) => Err(io::Error::other(error.to_string())),
@@ -244,13 +276,15 @@ impl Writer {
 
     fn finish(&mut self, group: &Group) -> io::Result<()> {
         if let Some(committed) = &group.committed {
-            disk::no_panic(|| self.frames.save_committed(committed.as_ref()))?;
+            let frames = self.frames()?;
+            disk::no_panic(|| frames.save_committed(committed.as_ref()))?;
         }
         if !group.needs_flush {
             return Ok(());
         }
         let started = Instant::now();
-        disk::no_panic(|| self.frames.flush())?;
+        let frames = self.frames()?;
+        disk::no_panic(|| frames.flush())?;
         self.counters.fsynced(started.elapsed(), group.entries);
         if group.vote.is_some() || group.close {
             let last = self.last;
@@ -266,10 +300,10 @@ impl Writer {
 
     /// Work that waits for nobody: removing purged frames, refreshing the guard. Tells whether frames are left.
     fn maintain(&mut self) -> bool {
-        if self.failed {
+        let Some(frames) = self.frames.as_mut().filter(|_| !self.failed) else {
             return false;
-        }
-        let result = disk::no_panic(|| self.frames.purge_some(PURGE_FRAMES_PER_GROUP_MAX))
+        };
+        let result = disk::no_panic(|| frames.purge_some(PURGE_FRAMES_PER_GROUP_MAX))
             .and_then(|more| self.guard.refresh_if_old().map(|()| more));
         result.unwrap_or_else(|error| {
             self.failed = true;
@@ -354,7 +388,8 @@ mod tests {
         frames.lose_frame(0, 0);
         let fault = FaultCell::new();
         let last = Some(entry(4).log_id);
-        let queue = Writer::start(frames, last, Arc::new(guard), Arc::default(), fault.clone()).unwrap();
+        let (writer, queue) = Writer::new(frames, last, Arc::new(guard), Arc::default(), fault.clone());
+        writer.start().unwrap();
         append(&queue, 5..7).await.unwrap();
         assert_eq!(fault.get(), None);
         let (done, truncated) = oneshot::channel();

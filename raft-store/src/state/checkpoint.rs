@@ -84,6 +84,17 @@ fn write(state: &StateStore, frozen: &Frozen) -> io::Result<()> {
     Ok(())
 }
 
+#[cfg(any(test, feature = "sim"))]
+impl StateStore {
+    /// A mistake on purpose: the mark of the next checkpoint is on disk before anything else of it.
+    pub(crate) fn mark_before_rows(&self) {
+        if let Some(frozen) = self.freeze() {
+            // Whether it got there is for the caller's checks to find out.
+            let _stopped = frozen.base.set_mark(&frozen.mark).and_then(|()| frozen.base.flush());
+        }
+    }
+}
+
 #[cfg(test)]
 impl StateStore {
     /// What a kill leaves of a checkpoint after so many of its rows; with all of them, the mark is there as well.

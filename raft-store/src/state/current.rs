@@ -44,8 +44,9 @@ pub(super) fn find(disk: &Disk, folder: &Path, promises: &Promises) -> Result<Cu
     Ok(Current { number, written: true })
 }
 
-/// Makes `number` the live tables; returns when that is on disk.
+/// Makes `number` the live tables; returns when that is on disk. It must not be there without what it names.
 pub(super) fn write(disk: &Disk, folder: &Path, number: u64) -> std::io::Result<()> {
+    disk.sync_folder(folder)?;
     disk.replace_file(&folder.join(FILE), note::seal(&format!("tables {number}\n")).as_bytes())
 }
 

@@ -102,6 +102,9 @@ impl StateStore {
         let folder = data_dir.join("state");
         disk.create_folder(&folder)
             .map_err(OpenError::io("cannot create", &folder))?;
+        // A pointer that a killed process wrote may not be durable yet; what it replaced must not go before.
+        disk.sync_folder(&folder)
+            .map_err(OpenError::io("cannot sync", &folder))?;
         let found = current::find(disk, &folder, promises)?;
         let number = found.number;
         let base = Base::open(disk, &folder.join(number.to_string()), cache_bytes)?;
@@ -300,9 +303,7 @@ impl StateStore {
         let Some(base) = staged.take_base() else {
             return Err(io::Error::other("the snapshot was used already"));
         };
-        let disk = &self.inner.disk;
-        disk.sync_folder(&self.inner.folder)?;
-        current::write(disk, &self.inner.folder, staged.number)?;
+        current::write(&self.inner.disk, &self.inner.folder, staged.number)?;
         let seen = mark.seen();
         let fresh = Levels {
             active: Arc::default(),
@@ -388,7 +389,8 @@ fn finish_checkpoint(base: &Base) -> Result<(), OpenError> {
     let folder = base.folder();
     let damaged = |error: &dyn std::fmt::Display| OpenError::quarantine(folder, error.to_string());
     if let Some((mark, changes)) = redo::read(base.disk(), folder).map_err(|error| damaged(&error))? {
-        if mark.seen() > base.mark().map_err(|error| damaged(&error))?.seen() {
+        // Done again also where the mark is there already: it may have reached the disk before the rows.
+        if mark.seen() >= base.mark().map_err(|error| damaged(&error))?.seen() {
             tracing::info!(
                 rows = changes.len(),
                 seen = mark.seen(),

@@ -55,6 +55,8 @@ enum Step {
     Append(Vec<usize>),
     Truncate(u64),
     Purge(u64),
+    Vote(bool),
+    Committed(u64),
     Reopen,
 }
 
@@ -64,6 +66,8 @@ fn any_step() -> impl Strategy<Value = Step> {
         5 => proptest::collection::vec(size, 1..40).prop_map(Step::Append),
         2 => (0..60_u64).prop_map(Step::Truncate),
         2 => (0..60_u64).prop_map(Step::Purge),
+        1 => any::<bool>().prop_map(Step::Vote),
+        1 => (0..60_u64).prop_map(Step::Committed),
         1 => Just(Step::Reopen),
     ]
 }
@@ -73,6 +77,8 @@ fn any_step() -> impl Strategy<Value = Step> {
 struct Model {
     entries: Vec<Entry>,
     purged: Option<LogId>,
+    vote: Option<Vote>,
+    committed: Option<LogId>,
     term: u64,
 }
 
@@ -106,10 +112,8 @@ async fn run(steps: Vec<Step>) {
                 opened.append(new).await;
             }
             Step::Truncate(back) => {
-                let keep = model
-                    .next()
-                    .saturating_sub(back + 1)
-                    .max(model.purged.map_or(0, |id| id.index));
+                let keep = model.next().saturating_sub(back + 1);
+                let keep = keep.max(model.purged.map_or(0, |id| id.index));
                 model.entries.retain(|entry| entry.log_id.index <= keep);
                 model.term += 1;
                 opened.log.truncate_after(Some(log_id(1, keep))).await.unwrap();
@@ -127,12 +131,31 @@ async fn run(steps: Vec<Step>) {
                     opened.log.purge(upto).await.unwrap();
                 }
             }
+            Step::Vote(committed) => {
+                model.term += 1;
+                let leader = LeaderId {
+                    term: model.term,
+                    node_id: 1,
+                };
+                model.vote = Some(Vote { leader, committed });
+                opened.log.save_vote(&Vote { leader, committed }).await.unwrap();
+            }
+            Step::Committed(forward) => {
+                let known = model.entries.iter().map(|entry| entry.log_id);
+                let upto = model.purged.map_or(0, |id| id.index) + forward;
+                if let Some(committed) = known.into_iter().find(|id| id.index == upto) {
+                    model.committed = Some(committed);
+                    opened.log.save_committed(Some(committed)).await.unwrap();
+                }
+            }
             Step::Reopen => {
                 opened.close().await;
                 opened = open(folder.path()).unwrap();
             }
         }
         assert_eq!(contents(&mut opened).await, (model.entries.clone(), model.purged));
+        assert_eq!(opened.log.reader().read_vote().await.unwrap(), model.vote);
+        assert_eq!(opened.log.read_committed().await.unwrap(), model.committed);
     }
     opened.close().await;
     let mut opened = open(folder.path()).unwrap();

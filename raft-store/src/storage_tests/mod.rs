@@ -2,7 +2,9 @@
 //!
 //! Must not start consensus: see `tests/` for that.
 
+mod concurrency;
 mod log;
+mod snapshots;
 mod suite;
 mod tables;
 
@@ -62,10 +64,16 @@ pub(super) struct Opened {
 
 pub(super) fn open(folder: &Path) -> Result<Opened, OpenError> {
     crate::install_real_fsync()?;
-    let (guard, promises) = Guard::open(&Disk::Real, folder, OWNER)?;
+    open_on(&Disk::Real, folder)
+}
+
+pub(super) fn open_on(disk: &Disk, folder: &Path) -> Result<Opened, OpenError> {
+    disk.create_folder(folder)
+        .map_err(OpenError::io("cannot create", folder))?;
+    let (guard, promises) = Guard::open(disk, folder, OWNER)?;
     let (guard, counters, fault) = (Arc::new(guard), Arc::new(Counters::default()), FaultCell::new());
     let log = LogStore::open(
-        &Disk::Real,
+        disk,
         folder,
         1 << 20,
         &promises,
@@ -73,7 +81,7 @@ pub(super) fn open(folder: &Path) -> Result<Opened, OpenError> {
         counters.clone(),
         fault.clone(),
     )?;
-    let state = StateStore::open(&Disk::Real, folder, 1 << 20, &promises, guard.clone(), counters, fault)?;
+    let state = StateStore::open(disk, folder, 1 << 20, &promises, guard.clone(), counters, fault)?;
     let applier = Applier::new(state.clone(), Arc::new(KeyValue), 1, 10);
     Ok(Opened {
         log,

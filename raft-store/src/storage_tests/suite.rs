@@ -1,16 +1,22 @@
-//! openraft's own storage suite, on the real log and tables.
+//! openraft's own storage suite, on the real log and tables: over sled, and over a simulated disk whose flushes take
+//! their time.
+
+use std::path::Path;
+use std::time::Duration;
 
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
 use tempfile::TempDir;
 
+use crate::disk::Disk;
+use crate::disk::sim::SimDisk;
 use crate::log_store::LogStore;
 use crate::state::Applier;
 use crate::types::Types;
 
-struct Builder;
+struct OnSled;
 
-impl StoreBuilder<Types, LogStore, Applier, TempDir> for Builder {
+impl StoreBuilder<Types, LogStore, Applier, TempDir> for OnSled {
     async fn build(&self) -> Result<(TempDir, LogStore, Applier), StorageError<Types>> {
         let folder = tempfile::tempdir().unwrap();
         let opened = super::open(folder.path()).unwrap();
@@ -18,7 +24,28 @@ impl StoreBuilder<Types, LogStore, Applier, TempDir> for Builder {
     }
 }
 
+/// Each flush takes up to this long.
+struct Simulated(Duration);
+
+impl StoreBuilder<Types, LogStore, Applier, ()> for Simulated {
+    async fn build(&self) -> Result<((), LogStore, Applier), StorageError<Types>> {
+        let disk = Disk::Simulated(SimDisk::new(1).with_slow_flushes(self.0, 1));
+        let opened = super::open_on(&disk, Path::new("/data")).unwrap();
+        Ok(((), opened.log, opened.applier))
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn openrafts_storage_suite_passes() {
-    Suite::test_all(Builder).await.unwrap();
+    Suite::test_all(OnSled).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openrafts_storage_suite_passes_on_the_simulated_disk() {
+    Suite::test_all(Simulated(Duration::ZERO)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn openrafts_storage_suite_passes_with_delayed_flushes() {
+    Suite::test_all(Simulated(Duration::from_millis(8))).await.unwrap();
 }

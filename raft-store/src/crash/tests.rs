@@ -1,0 +1,52 @@
+//! The fixed set of crash points, and the proof that it sees mistakes.
+
+use super::{Mutation, Options, catches, run};
+
+#[test]
+fn no_crash_loses_what_was_promised() {
+    let report = run(&Options::quick()).unwrap();
+    println!("{report}");
+    assert!(report.failures.is_empty(), "{report}");
+    assert!(report.points > 1000 && report.nested > 100, "{report}");
+}
+
+fn caught(mutation: Mutation) {
+    let failure = catches(mutation).unwrap();
+    println!("{mutation:?}: {failure:?}");
+    assert!(failure.is_some(), "nobody noticed {mutation:?}");
+}
+
+#[test]
+fn an_acknowledgement_before_the_flush_is_caught() {
+    caught(Mutation::AcknowledgeBeforeFlush);
+}
+
+#[test]
+fn a_checkpoint_without_a_flush_is_caught() {
+    caught(Mutation::CheckpointWithoutFlush);
+}
+
+#[test]
+fn a_mark_before_its_rows_is_caught() {
+    caught(Mutation::MarkBeforeRows);
+}
+
+#[test]
+fn a_rename_without_syncing_the_folder_is_caught() {
+    caught(Mutation::RenameWithoutFolderSync);
+}
+
+#[test]
+fn a_vote_answered_before_the_guard_has_it_is_caught() {
+    caught(Mutation::VoteBeforeGuard);
+}
+
+#[test]
+fn a_purge_before_the_checkpoint_is_durable_is_caught() {
+    caught(Mutation::PurgeBeforeCheckpoint);
+}
+
+#[test]
+fn opening_without_a_sync_is_caught() {
+    caught(Mutation::OpenWithoutSync);
+}
