@@ -36,11 +36,7 @@ impl FaultCell {
     }
 
     pub(crate) fn diverged(&self, diverged: &Diverged) {
-        self.set(Fault::Diverged {
-            index: diverged.index,
-            ours: diverged.yours.to_string(),
-            majority: diverged.right.to_string(),
-        });
+        self.set(diverged.fault());
     }
 
     fn set(&self, fault: Fault) {

@@ -19,7 +19,7 @@ use crate::fault::FaultCell;
 use crate::guard::Guard;
 use crate::identity::Identity;
 use crate::limits::APPEND_ENTRIES_MAX;
-use crate::log_store::{LogQueue, LogStore};
+use crate::log_store::{LogQueue, LogReader, LogStore};
 use crate::metrics::Counters;
 use crate::peer::{Dialer, Directory, Links, Listener, Network, Service};
 use crate::propose::{LocalQueue, Proposer};
@@ -169,31 +169,7 @@ impl Parts {
             local,
             judgement,
         };
-        let mut tasks = JoinSet::new();
-        let (status, leader) = running.watch(&mut tasks);
-        let operator = running.spawn_tasks(&mut tasks, listener, leader.clone());
-        tasks.spawn(running.scrubber(log_queue.clone()).run());
-        let inner = Inner {
-            proposer: running.proposer(leader.clone()),
-            barriers: running.barriers(leader.clone()),
-            operator,
-            raft: running.raft,
-            whoami: running.whoami,
-            contact: running.contact,
-            state: running.state,
-            log: log_reader,
-            log_queue,
-            links: running.links,
-            status,
-            leader,
-            closing,
-            counters: running.counters,
-            fault: running.fault,
-            tasks: tokio::sync::Mutex::new(tasks),
-            data_dir: running.config.data_dir,
-            lock: parking_lot::Mutex::new(Some(lock)),
-        };
-        Ok(Store { inner: Arc::new(inner) })
+        Ok(running.into_store(listener, lock, closing, (log_reader, log_queue)))
     }
 }
 
@@ -225,6 +201,41 @@ struct Running {
 }
 
 impl Running {
+    /// Starts everything that works around consensus.
+    fn into_store(
+        self,
+        listener: Listener,
+        lock: FolderLock,
+        closing: watch::Sender<bool>,
+        (log, log_queue): (LogReader, LogQueue),
+    ) -> Store {
+        let mut tasks = JoinSet::new();
+        let (status, leader) = self.watch(&mut tasks);
+        let operator = self.spawn_tasks(&mut tasks, listener, leader.clone());
+        tasks.spawn(self.scrubber(log_queue.clone()).run());
+        let inner = Inner {
+            proposer: self.proposer(leader.clone()),
+            barriers: self.barriers(leader.clone()),
+            operator,
+            raft: self.raft,
+            whoami: self.whoami,
+            contact: self.contact,
+            state: self.state,
+            log,
+            log_queue,
+            links: self.links,
+            status,
+            leader,
+            closing,
+            counters: self.counters,
+            fault: self.fault,
+            tasks: tokio::sync::Mutex::new(tasks),
+            data_dir: self.config.data_dir,
+            lock: parking_lot::Mutex::new(Some(lock)),
+        };
+        Store { inner: Arc::new(inner) }
+    }
+
     /// Starts to publish what consensus says.
     fn watch(&self, tasks: &mut JoinSet<()>) -> (watch::Receiver<Status>, LeaderWatch) {
         let watch = watchers::StatusWatch {
@@ -281,6 +292,7 @@ impl Running {
             links: self.links.clone(),
             counters: self.counters.clone(),
             fault: self.fault.clone(),
+            data_dir: Arc::from(self.config.data_dir.as_path()),
         };
         tasks.spawn(comparer.run(self.closed.clone()));
         tasks.spawn(reconcile::run(lead, self.closed.clone()));

@@ -104,8 +104,17 @@ pub fn router(store: Store) -> Router {
 
 type Answered = Result<Response<Body>, Response<Body>>;
 
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Response<Body>> {
-    serde_json::from_slice(body).map_err(|error| said(StatusCode::BAD_REQUEST, format!("not understood: {error}")))
+/// What was asked cannot be understood.
+struct NotUnderstood(serde_json::Error);
+
+impl From<NotUnderstood> for Response<Body> {
+    fn from(NotUnderstood(error): NotUnderstood) -> Self {
+        said(StatusCode::BAD_REQUEST, format!("not understood: {error}"))
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, NotUnderstood> {
+    serde_json::from_slice(body).map_err(NotUnderstood)
 }
 
 fn said(status: StatusCode, message: impl Into<String>) -> Response<Body> {

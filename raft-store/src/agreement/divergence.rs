@@ -5,6 +5,8 @@
 //! wrong; that is told, and counted. Must not be slowed down by a member that does not answer.
 
 use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -17,6 +19,7 @@ use crate::fault::FaultCell;
 use crate::limits::{AGREEMENT_CALL_MAX, DIGEST_COMPARE_PAUSE};
 use crate::metrics::Counters;
 use crate::peer::{Class, Links};
+use crate::quarantine;
 use crate::state::RowsDigest;
 
 /// What comparing needs.
@@ -25,6 +28,7 @@ pub(crate) struct Comparer {
     pub(crate) links: Arc<Links>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) fault: FaultCell,
+    pub(crate) data_dir: Arc<Path>,
 }
 
 /// What the digests of one entry say.
@@ -118,7 +122,9 @@ impl Comparer {
             "a member has other tables than the majority: it is told to stop"
         );
         if id == self.lead.me() {
-            self.fault.diverged(&diverged);
+            if let Err(error) = stop(&self.fault, self.data_dir.clone(), &diverged).await {
+                tracing::error!(%error, "the data folder could not be marked: do not start this node on it again");
+            }
             return;
         }
         let link = self.links.get(id, Class::Control);
@@ -126,6 +132,15 @@ impl Comparer {
             tracing::warn!(node = id, %error, "it could not be told");
         }
     }
+}
+
+/// Stops this member, and marks its folder so that it is not opened again.
+pub(crate) async fn stop(fault: &FaultCell, folder: Arc<Path>, diverged: &Diverged) -> io::Result<()> {
+    let why = diverged.fault().to_string();
+    // First the mark: whoever hears of the fault may end the process at once.
+    let marked = tokio::task::spawn_blocking(move || quarantine::mark(&folder, &why)).await;
+    fault.diverged(diverged);
+    marked?
 }
 
 /// What the digests of one entry, by member, say.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 
 use super::wire::Message;
 use super::{DecodeError, Decoded, Decoder, Encoder};
+use crate::Fault;
 use crate::state::RowsDigest;
 use crate::types::{SnapshotMeta, Vote};
 
@@ -208,6 +209,16 @@ pub(crate) struct Diverged {
     pub(crate) index: u64,
     pub(crate) yours: RowsDigest,
     pub(crate) right: RowsDigest,
+}
+
+impl Diverged {
+    pub(crate) fn fault(&self) -> Fault {
+        Fault::Diverged {
+            index: self.index,
+            ours: self.yours.to_string(),
+            majority: self.right.to_string(),
+        }
+    }
 }
 
 impl Message for Diverged {

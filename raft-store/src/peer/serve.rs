@@ -17,6 +17,7 @@ use super::frame::{Frame, read_frame, write_frames};
 use super::greeting::PROTOCOL_MAX;
 use super::handshake::Caller;
 use super::snapshot_receive::Receiver;
+use crate::agreement::divergence;
 use crate::cluster::lead::Lead;
 use crate::cluster::operation::{Operation, Outcome};
 use crate::cluster::operator::Operator;
@@ -25,7 +26,6 @@ use crate::codec::wire::{Kind, Message, StreamedAppend};
 use crate::fault::FaultCell;
 use crate::limits::{COMMAND_BYTES_MAX, PEER_REQUESTS_IN_FLIGHT_MAX, PEER_SILENCE_MAX, REPLY_BYTES_MAX};
 use crate::propose::LocalOutcome;
-use crate::quarantine;
 use crate::status::Contact;
 use crate::types::{Command, Proposal, Types};
 
@@ -236,12 +236,9 @@ impl Service {
         if self.lead.state.digests().get(&diverged.index) != Some(&diverged.yours) {
             return Err("these are not the tables of this member".into());
         }
-        self.fault.diverged(&diverged);
-        if let Some(fault) = self.fault.get() {
-            let folder = self.data_dir.clone();
-            let marked = tokio::task::spawn_blocking(move || quarantine::mark(&folder, &fault.to_string())).await;
-            marked.map_err(text)?.map_err(text)?;
-        }
+        divergence::stop(&self.fault, self.data_dir.clone(), &diverged)
+            .await
+            .map_err(text)?;
         Ok(().to_bytes())
     }
 
