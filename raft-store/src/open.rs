@@ -135,19 +135,10 @@ impl Parts {
             fault,
         } = data;
         let (log_reader, log_queue) = (log.reader(), log.queue());
-        let network = Network {
-            links: links.clone(),
-            counters: counters.clone(),
-            me: identity.node_id,
-            append_timeout: config.timing.election_max,
-        };
+        let network = network(&config, identity, &links, &counters);
         check_version(&config, &state)?;
-        let applier = Applier::new(
-            state.clone(),
-            machine,
-            config.versions.max,
-            config.limits.digest_entries,
-        );
+        let (version, every) = (config.versions.max, config.limits.digest_entries);
+        let applier = Applier::new(state.clone(), machine, version, every);
         let raft = start_consensus(&config, identity.node_id, network, log, applier).await?;
         state.announce_applied();
         let (closing, closed) = watch::channel(false);
@@ -170,6 +161,15 @@ impl Parts {
             judgement,
         };
         Ok(running.into_store(listener, lock, closing, (log_reader, log_queue)))
+    }
+}
+
+fn network(config: &Config, identity: Identity, links: &Arc<Links>, counters: &Arc<Counters>) -> Network {
+    Network {
+        links: links.clone(),
+        counters: counters.clone(),
+        me: identity.node_id,
+        append_timeout: config.timing.election_max,
     }
 }
 
