@@ -17,8 +17,8 @@ impl BlackHole {
     fn at(port: u16) -> Option<Self> {
         let table = format!("tfauth_lb_test_{}", std::process::id());
         let rules = format!(
-            "table inet {table} {{ chain in {{ type filter hook input priority 0; \
-             iif lo tcp dport {port} drop; iif lo tcp sport {port} drop; }} }}\n"
+            "table inet {table} {{\nchain silence {{\ntype filter hook input priority 0;\n\
+             iif lo tcp dport {port} drop\niif lo tcp sport {port} drop\n}}\n}}\n"
         );
         let mut nft = Command::new("nft")
             .args(["-f", "-"])
