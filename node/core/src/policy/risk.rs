@@ -172,7 +172,8 @@ mod tests {
     fn a_usual_login_gives_no_reason_and_each_fact_gives_its_own() {
         assert_eq!(reasons(&calm()), Vec::<&str>::new());
         let month = 30 * DAY_SECONDS;
-        let cases: [(&str, fn(&mut Facts)); 5] = [
+        type Change = fn(&mut Facts);
+        let cases: [(&str, Change); 5] = [
             ("admin", |f| f.role = Role::Admin),
             ("new_address", |f| f.known_network = Some(false)),
             ("new_device", |f| f.known_device = Some(false)),

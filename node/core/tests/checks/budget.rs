@@ -151,7 +151,53 @@ pub(crate) fn is_evaluated_code(applied: &Applied<'_>) -> bool {
 }
 
 fn guess(applied: &Applied<'_>, now: Timestamp) -> Option<Guess> {
-    let (account, spends_account) = match &applied.entry.command {
+    let (account, spends_account) = subject(applied)?;
+    query::account(applied.before, account).unwrap()?;
+    let factor = answerable(applied, account, now);
+    let outcome = match applied.reply {
+        Reply::SessionStarted(_) => Outcome::Success,
+        Reply::Denied(Denial::InvalidCredentials {} | Denial::InvalidCode {}) if is_spent(applied, account, now) => {
+            Outcome::Spent
+        }
+        Reply::ChallengeStarted { .. } | Reply::Denied(Denial::InvalidCredentials {}) => Outcome::Failure,
+        Reply::Denied(Denial::InvalidCode {}) if evidence(&applied.entry.command).map(|code| code.factor) == factor => {
+            Outcome::Failure
+        }
+        Reply::Denied(Denial::TooManyAttempts { until }) => Outcome::Unseen(*until),
+        Reply::Denied(Denial::ChallengeGone {} | Denial::InvalidCode {}) => return None,
+        Reply::Denied(_)
+        | Reply::AccountRegistered { .. }
+        | Reply::TotpPending { .. }
+        | Reply::SessionRefreshed(_)
+        | Reply::SessionEnded {}
+        | Reply::SigningKeyInstalled {}
+        | Reply::MailMarkedSent {}
+        | Reply::Stale { .. }
+        | Reply::SecondFactorRequired { .. }
+        | Reply::EnrolmentStarted { .. }
+        | Reply::CodeSent { .. }
+        | Reply::Done {}
+        | Reply::SessionsEnded { .. }
+        | Reply::RecoveryCodesIssued { .. }
+        | Reply::PolicySet { .. }
+        | Reply::Resealed { .. }
+        | Reply::MailPostponed { .. }
+        | Reply::EmailConfirmed { .. } => Outcome::Other,
+    };
+    let takes_code = matches!(applied.entry.command, Command::VerifyFactor(_) | Command::LogIn(_));
+    let spends_factor = takes_code && factor.is_some() && outcome != Outcome::Other;
+    Some(Guess {
+        account,
+        factor: factor.filter(|_| takes_code),
+        spends_account,
+        spends_factor,
+        outcome,
+    })
+}
+
+/// Whom an entry is a guess at, and whether it spends the account's budget.
+fn subject(applied: &Applied<'_>) -> Option<(AccountId, bool)> {
+    Some(match &applied.entry.command {
         Command::RefuseLogin(command) => match command.subject {
             Subject::Account { account, .. } => (account, true),
             Subject::UnknownName { .. } => return None,
@@ -195,47 +241,6 @@ fn guess(applied: &Applied<'_>, now: Timestamp) -> Option<Guess> {
         | Command::MarkMailFailed(_)
         | Command::ReleaseMail(_)
         | Command::UpgradePassword(_) => return None,
-    };
-    query::account(applied.before, account).unwrap()?;
-    let factor = answerable(applied, account, now);
-    let outcome = match applied.reply {
-        Reply::SessionStarted(_) => Outcome::Success,
-        Reply::Denied(Denial::InvalidCredentials {} | Denial::InvalidCode {}) if is_spent(applied, account, now) => {
-            Outcome::Spent
-        }
-        Reply::ChallengeStarted { .. } | Reply::Denied(Denial::InvalidCredentials {}) => Outcome::Failure,
-        Reply::Denied(Denial::InvalidCode {}) if evidence(&applied.entry.command).map(|code| code.factor) == factor => {
-            Outcome::Failure
-        }
-        Reply::Denied(Denial::TooManyAttempts { until }) => Outcome::Unseen(*until),
-        Reply::Denied(Denial::ChallengeGone {} | Denial::InvalidCode {}) => return None,
-        Reply::Denied(_)
-        | Reply::AccountRegistered { .. }
-        | Reply::TotpPending { .. }
-        | Reply::SessionRefreshed(_)
-        | Reply::SessionEnded {}
-        | Reply::SigningKeyInstalled {}
-        | Reply::MailMarkedSent {}
-        | Reply::Stale { .. }
-        | Reply::SecondFactorRequired { .. }
-        | Reply::EnrolmentStarted { .. }
-        | Reply::CodeSent { .. }
-        | Reply::Done {}
-        | Reply::SessionsEnded { .. }
-        | Reply::RecoveryCodesIssued { .. }
-        | Reply::PolicySet { .. }
-        | Reply::Resealed { .. }
-        | Reply::MailPostponed { .. }
-        | Reply::EmailConfirmed { .. } => Outcome::Other,
-    };
-    let takes_code = matches!(applied.entry.command, Command::VerifyFactor(_) | Command::LogIn(_));
-    let spends_factor = takes_code && factor.is_some() && outcome != Outcome::Other;
-    Some(Guess {
-        account,
-        factor: factor.filter(|_| takes_code),
-        spends_account,
-        spends_factor,
-        outcome,
     })
 }
 

@@ -1,12 +1,10 @@
 //! Commands and replies that came after the first version, with fixed contents.
 
 use super::{AT, LATER, id};
-use auth_core::account::Role;
 use auth_core::command::*;
 use auth_core::device::DeviceGrant;
 use auth_core::factor::Methods;
 use auth_core::ids::*;
-use auth_core::keys::SealedAt;
 use auth_core::outbox::Channel;
 use auth_core::policy::hours::{BusinessHours, Offset};
 use auth_core::policy::risk::Reasons;
@@ -15,8 +13,8 @@ use auth_core::reply::{Denial, Reply, SessionGrant};
 use auth_core::secret::{Mac, Sealed};
 use auth_core::session::Proved;
 
-const SESSION: SessionId = SessionId([0x44; 16]);
-const ACCOUNT: AccountId = AccountId([0x11; 16]);
+pub(super) const SESSION: SessionId = SessionId([0x44; 16]);
+pub(super) const ACCOUNT: AccountId = AccountId([0x11; 16]);
 const CHALLENGE: ChallengeId = ChallengeId([0x33; 16]);
 
 /// 32 bytes that differ by kind.
@@ -24,7 +22,7 @@ pub(crate) fn mac(kind: u8) -> Mac {
     Mac(std::array::from_fn(|position| kind ^ u8::try_from(position).unwrap()))
 }
 
-fn token() -> NewToken {
+pub(super) fn token() -> NewToken {
     NewToken {
         hash: mac(1),
         sealed: Sealed(vec![2; 3]),
@@ -266,94 +264,16 @@ fn accounts() -> Vec<(&'static str, Command)> {
     ]
 }
 
-fn administration() -> Vec<(&'static str, Command)> {
-    let end = |scope| {
-        Command::EndSessions(EndSessions {
-            session: SESSION,
-            scope,
-        })
-    };
-    let act = |action| {
-        Command::AdministerAccount(AdministerAccount {
-            session: SESSION,
-            account: ACCOUNT,
-            action,
-        })
-    };
-    let set = SetPolicy {
-        session: SESSION,
-        expected_version: 2,
-        policy: policy(),
-    };
-    vec![
-        ("end_sessions_one", end(SessionScope::One(SESSION))),
-        ("end_sessions_others", end(SessionScope::Others {})),
-        ("end_sessions_all", end(SessionScope::All {})),
-        ("set_policy", Command::SetPolicy(set)),
-        (
-            "bootstrap_admin",
-            Command::BootstrapAdmin(BootstrapAdmin { account: ACCOUNT }),
-        ),
-        ("administer_activate", act(AdminAction::Activate {})),
-        ("administer_disable", act(AdminAction::Disable {})),
-        ("administer_unlock", act(AdminAction::Unlock {})),
-        ("administer_set_role", act(AdminAction::SetRole { role: Role::Admin })),
-        ("administer_end_sessions", act(AdminAction::EndSessions {})),
-        ("administer_reset_factors", act(AdminAction::ResetFactors {})),
-        (
-            "administer_send_password_reset",
-            act(AdminAction::SendPasswordReset { token: token() }),
-        ),
-    ]
-}
-
-fn operation() -> Vec<(&'static str, Command)> {
-    let key = AddSigningKey {
-        kid: "next".into(),
-        algorithm: "RS256".into(),
-        public_der: vec![5; 8],
-        private: Sealed(vec![6; 8]),
-        activates_in_seconds: 600,
-        keep_seconds: 3_600,
-    };
-    let at = SealedAt {
-        table: 4,
-        key: vec![1; 16],
-    };
-    let reseal = Reseal {
-        key: 2,
-        values: vec![Resealed {
-            at: at.clone(),
-            old: mac(3),
-            new: Sealed(vec![7; 3]),
-        }],
-        cursor: Some(at),
-    };
-    let failed = MarkMailFailed {
-        key: 70_000,
-        attempt: 2,
-        permanent: true,
-        retry_in_seconds: 60,
-        reason: "550".into(),
-    };
-    vec![
-        ("add_signing_key", Command::AddSigningKey(key)),
-        ("drop_signing_keys", Command::DropSigningKeys(DropSigningKeys {})),
-        ("reseal", Command::Reseal(reseal)),
-        ("mark_mail_failed", Command::MarkMailFailed(failed)),
-        (
-            "release_mail",
-            Command::ReleaseMail(ReleaseMail {
-                key: 70_000,
-                retry: true,
-            }),
-        ),
-    ]
-}
-
 /// One of each.
 pub(crate) fn commands() -> Vec<(&'static str, Command)> {
-    [logins(), factors(), accounts(), administration(), operation()].concat()
+    [
+        logins(),
+        factors(),
+        accounts(),
+        super::operators::administration(),
+        super::operators::operation(),
+    ]
+    .concat()
 }
 
 /// Each reply and each refusal.

@@ -1,6 +1,7 @@
 //! One of everything that has bytes, with fixed contents.
 
 pub(crate) mod later;
+mod operators;
 
 use auth_core::command::*;
 use auth_core::device::DeviceProof;

@@ -262,16 +262,7 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
 
     fn command(&mut self, node: usize, ask: Ask) -> Option<Command> {
         Some(match ask {
-            Ask::Register { name, email } => Command::RegisterAccount(RegisterAccount {
-                account: AccountId(self.draw()),
-                username: username(name),
-                username_key: username(name),
-                email: format!("{email}@example.org"),
-                email_key: format!("{email}@example.org"),
-                password: Sealed(vec![name]),
-                password_alone: name % 2 == 0,
-                confirmation: None,
-            }),
+            Ask::Register { name, email } => self.register(name, email),
             Ask::WrongPassword { name } => {
                 let account = self.account(name)?;
                 let subject = Subject::Account {
@@ -332,6 +323,19 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
             Ask::MailSent => Command::MarkMailSent(MarkMailSent {
                 key: query::outbox(&self.views[node], 1).unwrap().first()?.key,
             }),
+        })
+    }
+
+    fn register(&mut self, name: u8, email: u8) -> Command {
+        Command::RegisterAccount(RegisterAccount {
+            account: AccountId(self.draw()),
+            username: username(name),
+            username_key: username(name),
+            email: format!("{email}@example.org"),
+            email_key: format!("{email}@example.org"),
+            password: Sealed(vec![name]),
+            password_alone: name % 2 == 0,
+            confirmation: None,
         })
     }
 

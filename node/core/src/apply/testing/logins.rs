@@ -288,8 +288,8 @@ impl Bench {
 
 /// The grant of a session that was started or refreshed.
 pub(in crate::apply) fn granted(reply: Reply) -> SessionGrant {
-    match reply {
-        Reply::SessionStarted(grant) | Reply::SessionRefreshed(grant) => grant,
-        other => panic!("{other:?}"),
-    }
+    let (Reply::SessionStarted(grant) | Reply::SessionRefreshed(grant)) = reply else {
+        panic!("{reply:?}")
+    };
+    grant
 }

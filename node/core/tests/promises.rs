@@ -1,0 +1,202 @@
+//! Random runs of everything that came after the first version: mailed codes, recovery codes, resets, step-up, devices,
+//! administration, idempotency. What must hold is checked after every entry, and for each check a machine that was broken
+//! on purpose shows that it can fail.
+
+#[cfg(test)]
+mod run;
+
+use auth_core::apply::apply;
+use auth_core::command::Command;
+use auth_core::device::Device;
+use auth_core::entry::Entry;
+use auth_core::error::Fault;
+use auth_core::policy::throttle::Throttle;
+use auth_core::reply::Reply;
+use auth_core::session::Session;
+use auth_core::tables::memory::MemoryTables;
+use auth_core::tables::schema::{decode_row, encode_row};
+use auth_core::tables::{Table, Tables, TablesRead};
+use proptest::prelude::*;
+use run::{Act, Machine, Run, acts};
+
+fn sound(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
+    apply(index, entry, tables)
+}
+
+fn check(machine: Machine, acts: &[Act]) -> Result<(), String> {
+    let mut run = Run::new(machine)?;
+    for act in acts {
+        run.step(*act)?;
+    }
+    run.replayed().map(|_| ())
+}
+
+proptest! {
+    #[test]
+    fn otp_11_rc_1_th_5_se_2_lg_2_hold_in_every_run(acts in acts(80)) {
+        check(sound, &acts).map_err(TestCaseError::fail)?;
+    }
+}
+
+/// The sound machine passes the run, the broken one fails the named check.
+fn bites(name: &str, broken: Machine, acts: &[Act]) {
+    check(sound, acts).expect("the sound machine passes");
+    let found = check(broken, acts).expect_err("the broken machine passed");
+    assert!(found.starts_with(name), "expected {name}, found {found}");
+}
+
+/// Applies the entry and puts rows back that it removed or changed.
+fn keeping(table: Table, index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
+    let rows: Vec<_> = tables
+        .rows()
+        .filter(|row| row.0 == table)
+        .map(|(_, key, row)| (key.to_vec(), row.to_vec()))
+        .collect();
+    let reply = sound(index, entry, tables)?;
+    for (key, row) in rows {
+        tables.put(table, &key, row)?;
+    }
+    Ok(reply)
+}
+
+/// Applies the entry to rows of one table that were changed before.
+fn tampered<T>(
+    table: Table,
+    tamper: impl Fn(T) -> T,
+    index: u64,
+    entry: &Entry,
+    tables: &mut MemoryTables,
+) -> Result<Reply, Fault>
+where
+    T: for<'b> minicbor::Decode<'b, ()> + minicbor::Encode<()>,
+{
+    for (key, row) in tables.range(table, &[], &[0xff; 64], usize::MAX)? {
+        let row = tamper(decode_row(table, &row)?);
+        tables.put(table, &key, encode_row(&row))?;
+    }
+    sound(index, entry, tables)
+}
+
+const MAILED: Act = Act::SignIn {
+    who: 1,
+    device: false,
+    always: true,
+};
+const RIGHT_MAIL: Act = Act::AnswerMail { pick: 0, right: true };
+const RECOVER: [Act; 2] = [
+    Act::SignIn {
+        who: 0,
+        device: false,
+        always: false,
+    },
+    Act::AnswerRecovery { pick: 0, code: 3 },
+];
+
+#[test]
+fn a_machine_that_takes_a_mailed_code_twice_is_found() {
+    fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
+        keeping(Table::Challenges, index, entry, tables)
+    }
+    bites("once", broken, &[MAILED, RIGHT_MAIL, RIGHT_MAIL]);
+}
+
+#[test]
+fn a_machine_that_takes_a_recovery_code_twice_is_found() {
+    fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
+        keeping(Table::RecoveryCodes, index, entry, tables)
+    }
+    bites("once", broken, &[RECOVER, RECOVER].concat());
+}
+
+#[test]
+fn a_machine_that_takes_a_reset_token_twice_is_found() {
+    fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
+        let forgetful = |row: auth_core::account::Account| auth_core::account::Account {
+            password_changed_at: None,
+            ..row
+        };
+        let tokens: Vec<_> = tables.range(Table::MailTokens, &[], &[0xff; 64], usize::MAX)?;
+        let reply = tampered(Table::Accounts, forgetful, index, entry, tables)?;
+        for (key, row) in tokens {
+            tables.put(Table::MailTokens, &key, row)?;
+        }
+        Ok(reply)
+    }
+    let reset = Act::Reset { pick: 0 };
+    bites("once", broken, &[Act::RequestReset { who: 1 }, reset, reset]);
+}
+
+#[test]
+fn a_machine_that_steps_up_with_a_spent_code_is_found() {
+    fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
+        let forgetful = |row: auth_core::factor::Factor| auth_core::factor::Factor { last_step: None, ..row };
+        tampered(Table::Factors, forgetful, index, entry, tables)
+    }
+    bites("once", broken, &[Act::StepUp { offset: 1 }, Act::StepUp { offset: 1 }]);
+}
+
+#[test]
+fn a_machine_that_revives_ended_sessions_is_found() {
+    fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
+        let revived = |row: Session| Session {
+            revoked_at: None,
+            ..row
+        };
+        tampered(Table::Sessions, revived, index, entry, tables)
+    }
+    bites(
+        "se_2",
+        broken,
+        &[Act::Disable { who: 2 }, Act::Wait { seconds: 1 }, MAILED],
+    );
+}
+
+#[test]
+fn a_machine_that_leaves_sessions_of_a_disabled_account_is_found() {
+    fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
+        if matches!(entry.command, Command::AdministerAccount(_)) {
+            return keeping(Table::Sessions, index, entry, tables);
+        }
+        sound(index, entry, tables)
+    }
+    bites("se_2", broken, &[Act::Disable { who: 2 }]);
+}
+
+#[test]
+fn a_machine_that_forgets_failures_on_a_device_is_found() {
+    fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
+        let lenient = |row: Device| Device {
+            throttle: Throttle::default(),
+            ..row
+        };
+        tampered(Table::Devices, lenient, index, entry, tables)
+    }
+    let wrong = Act::WrongPassword { who: 2, device: true };
+    bites("th_5", broken, &[wrong, wrong]);
+}
+
+#[test]
+fn a_machine_that_breaks_the_chain_is_found() {
+    fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
+        tables.remove(Table::Meta, b"audit_head")?;
+        sound(index, entry, tables)
+    }
+    let found = check(broken, &[]).expect_err("the broken machine passed");
+    assert!(found.starts_with("lg_2"), "{found}");
+}
+
+#[test]
+fn a_machine_that_forgets_answers_to_keys_is_found() {
+    fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
+        for (key, _) in tables.range(Table::Idempotency, &[], &[0xff; 64], usize::MAX)? {
+            tables.remove(Table::Idempotency, &key)?;
+        }
+        sound(index, entry, tables)
+    }
+    let run = [
+        Act::Refresh { pick: 0 },
+        Act::Wait { seconds: 31 },
+        Act::SameKey { pick: 0 },
+    ];
+    bites("idempotency", broken, &run);
+}
