@@ -7,12 +7,12 @@ use crate::config::Config;
 use crate::email::{Channels, Transport, Worker};
 use crate::gateway::Gateway;
 use crate::hashing::HashPool;
-use crate::http::admin_socket;
 use crate::http::ops::Ops;
 use crate::http::pipeline::Pipeline;
 use crate::http::routes::{AppState, HttpConfig, router};
 use crate::http::server::{Patience, Server, bind};
 use crate::http::status::Health;
+use crate::http::{admin_socket, operators};
 use crate::limits::{
     CLUSTER_VERSIONS, DRAIN_NOTICE, DRAIN_REQUESTS_MAX, OPS_CONNECTIONS_MAX, OPS_DRAIN_MAX, STORE_SHUTDOWN_MAX,
 };
@@ -196,8 +196,10 @@ async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetr
         let keys = keys.clone();
         move || keys.is_ready()
     });
+    let app = app_state(config, &replication, hashing, keys);
+    let operators = admin_socket::router(replication.store().clone()).merge(operators::router(app.auth.clone()));
     let pipeline = Pipeline::new(
-        router(app_state(config, &replication, hashing, keys)),
+        router(app),
         health.clone(),
         metrics.clone(),
         config.http.request_deadline,
@@ -222,7 +224,6 @@ async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetr
         let folder = config.data_dir.display();
         words(format!("cannot listen for operators in {folder}: {error}"))
     })?;
-    let operators = admin_socket::router(replication.store().clone());
     tokio::spawn(admin_socket::serve(socket, operators, rest_stop.clone()));
     let requests = tokio::spawn(http.serve(pipeline, requests_stop, DRAIN_REQUESTS_MAX));
     let ops = tokio::spawn(ops.serve(operations, rest_stop, OPS_DRAIN_MAX));

@@ -5,7 +5,6 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 
 /// Fields that one body may have wrong before the rest is not looked at.
 const WRONG_MAX: usize = 16;
@@ -262,68 +261,6 @@ fn whole(message: String) -> Vec<Wrong> {
     vec![wrong("", message)]
 }
 
-/// The schema of fields, as the document has it.
-#[must_use]
-pub fn schema(fields: &[Field], unknown: Unknown) -> Schema {
-    let mut object = ObjectBuilder::new();
-    for field in fields {
-        object = object.property(field.name, field_schema(field, unknown));
-        if field.required {
-            object = object.required(field.name);
-        }
-    }
-    if unknown == Unknown::Refused {
-        object = object.additional_properties(Some(AdditionalProperties::FreeForm(false)));
-    }
-    Schema::Object(object.build())
-}
-
-/// The schema of one field.
-#[must_use]
-pub fn field_schema(field: &Field, unknown: Unknown) -> Schema {
-    let about = Some(field.about.trim());
-    let typed = |kind: Type| {
-        let kind = if field.required {
-            SchemaType::Type(kind)
-        } else {
-            SchemaType::from_iter([kind, Type::Null])
-        };
-        ObjectBuilder::new().schema_type(kind).description(about)
-    };
-    match field.kind {
-        Kind::Text { min, max } => typed(Type::String)
-            .min_length(Some(min))
-            .max_length(Some(max))
-            .build()
-            .into(),
-        Kind::Flag => typed(Type::Boolean).build().into(),
-        Kind::Count { min, max } => number(typed(Type::Integer), min, max).into(),
-        Kind::OneOf(words) => {
-            let mut values: Vec<Value> = words.iter().map(|word| Value::from(*word)).collect();
-            if !field.required {
-                values.push(Value::Null);
-            }
-            typed(Type::String).enum_values(Some(values)).build().into()
-        }
-        Kind::Counts { min, max, items_max } => ArrayBuilder::new()
-            .items(number(
-                ObjectBuilder::new().schema_type(SchemaType::Type(Type::Integer)),
-                min,
-                max,
-            ))
-            .max_items(Some(items_max))
-            .description(about)
-            .build()
-            .into(),
-        Kind::Object(fields) => schema(fields, unknown),
-    }
-}
-
-fn number(builder: ObjectBuilder, min: u64, max: u64) -> utoipa::openapi::schema::Object {
-    let bound = |value: u64| utoipa::Number::UInt(usize::try_from(value).unwrap_or(usize::MAX));
-    builder.minimum(Some(bound(min))).maximum(Some(bound(max))).build()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -429,7 +366,7 @@ mod tests {
 
     #[test]
     fn the_schema_says_what_the_reader_checks() {
-        let json = serde_json::to_value(schema(Strict::FIELDS, Strict::UNKNOWN)).unwrap();
+        let json = serde_json::to_value(crate::schema::schema(Strict::FIELDS, Strict::UNKNOWN)).unwrap();
         assert_eq!(json["required"], serde_json::json!(["name"]));
         assert_eq!(json["additionalProperties"], false);
         assert_eq!(json["properties"]["name"]["maxLength"], 3);

@@ -18,6 +18,7 @@ pub mod operations;
 pub mod operator;
 pub mod paths;
 pub mod problem;
+mod schema;
 pub mod status;
 pub mod surface;
 pub mod v1;

@@ -1,8 +1,9 @@
 //! The OpenAPI 3.1 document, made from the table of operations and the types that it names.
 
-use crate::body::{Field, Unknown, field_schema, schema};
+use crate::body::{Field, Unknown};
 use crate::limits::IDEMPOTENCY_KEY_CHARS_MAX;
 use crate::operation::{Access, Method, Operation, Shape, Surface, Typed};
+use crate::schema::{field_schema, schema};
 use crate::{dialect_002, dialect_003, dialect_004, operations, problem};
 use std::collections::BTreeMap;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
@@ -231,7 +232,7 @@ fn answered(about: &str, shape: Shape) -> ResponseBuilder {
 fn reference(typed: Typed) -> RefOr<Schema> {
     match (typed.schema)() {
         RefOr::T(Schema::Object(_)) => RefOr::Ref(Ref::from_schema_name((typed.name)())),
-        other => other,
+        itself @ (RefOr::T(_) | RefOr::Ref(_)) => itself,
     }
 }
 

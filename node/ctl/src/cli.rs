@@ -1,5 +1,7 @@
 //! The command line: what can be asked, and the exit codes.
 
+use crate::admin::AdminOptions;
+use crate::audit::AuditOptions;
 use crate::cluster::ClusterOptions;
 use clap::{Args, Parser, Subcommand};
 use hyper::Uri;
@@ -31,6 +33,10 @@ pub(crate) enum Command {
     Status(StatusOptions),
     /// Form the cluster, let nodes in, replace and remove them, upgrade.
     Cluster(ClusterOptions),
+    /// Make the first administrator.
+    Admin(AdminOptions),
+    /// Take audit rows out of the cluster, and check such a file.
+    Audit(AuditOptions),
 }
 
 #[derive(Args)]

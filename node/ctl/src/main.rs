@@ -1,6 +1,8 @@
 //! `tfauth`, the operator's command line. It asks nodes over their operations listeners, and changes the cluster over
 //! the socket in a node's data folder.
 
+mod admin;
+mod audit;
 mod cli;
 mod cluster;
 mod fetch;
@@ -20,6 +22,8 @@ fn main() -> ExitCode {
     };
     match cli.command {
         cli::Command::Status(options) => runtime.block_on(status::run(&options)),
+        cli::Command::Admin(options) => runtime.block_on(admin::run(&options)),
+        cli::Command::Audit(options) => runtime.block_on(audit::run(&options)),
         cli::Command::Cluster(options) => runtime.block_on(cluster::run(&options)),
     }
 }

@@ -10,6 +10,7 @@ pub mod guards;
 pub mod handlers;
 mod head_timeout;
 mod idempotency;
+pub mod operators;
 pub mod ops;
 pub mod pipeline;
 pub mod refusal;

@@ -1,7 +1,7 @@
 //! `enrol_totp`: a TOTP seed for an account that has no confirmed factor yet.
 
+use super::claim::{Claim, Code, Who};
 use super::error::refusal;
-use super::guess::{Claim, Code, Who};
 use super::totp::Seed;
 use super::{Auth, PendingTotp, ServiceError};
 use crate::entropy;

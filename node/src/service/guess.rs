@@ -4,7 +4,7 @@
 //! On `Stale` the account changed meanwhile: the budget is looked at again, and the evidence that was already computed is
 //! proposed again; unless the password or the factor itself changed, then it is computed once more.
 
-use super::answer::Given;
+use super::claim::{Claim, Code, Compared, Who};
 use super::error::refusal;
 use super::limits::{CONTENTION_RETRY_SECONDS, EVALUATIONS_MAX, STALE_PROPOSALS_MAX, TOTP_SEED_BYTES};
 use super::names::{email_key, username_key};
@@ -15,7 +15,7 @@ use crate::http::context::RequestContext;
 use crate::replication::View;
 use crate::secrets::Purpose;
 use auth_core::account::Account;
-use auth_core::command::{Answer, CodeEvidence, Command, RefuseLogin, Subject};
+use auth_core::command::{CodeEvidence, Command, RefuseLogin, Subject};
 use auth_core::device::Device;
 use auth_core::factor::{Factor, Methods, RecoveryCodes};
 use auth_core::ids::{AccountId, FactorId, NameMac, RequestId};
@@ -25,49 +25,6 @@ use auth_core::reply::{Denial, Reply};
 use auth_core::secret::Sealed;
 use auth_core::time::Timestamp;
 use secrecy::SecretString;
-
-/// What somebody claims, and what it is for.
-pub(super) struct Claim<'a> {
-    /// The verb, as in the log.
-    pub(super) verb: &'static str,
-    /// Whose password it is said to be.
-    pub(super) who: Who<'a>,
-    /// The password.
-    pub(super) password: &'a SecretString,
-    /// The second factor, for verbs that take both at once.
-    pub(super) code: Code<'a>,
-}
-
-/// Whose password it is said to be.
-#[derive(Clone, Copy)]
-pub(super) enum Who<'a> {
-    /// Of this user name or mail address.
-    Named(&'a str),
-    /// Of the account of a session.
-    Owner(AccountId),
-}
-
-/// A second factor that comes with a password.
-#[derive(Clone, Copy)]
-pub(super) enum Code<'a> {
-    /// None.
-    Absent,
-    /// Digits of an authenticator app, which may be the first ones of one that waits for them.
-    Totp(&'a str),
-    /// A code of any kind.
-    Given(Given<'a>),
-}
-
-/// What the comparison of a second factor gave.
-#[derive(Clone)]
-pub(super) enum Compared {
-    /// There was none.
-    Nothing,
-    /// Of [`Code::Totp`]; none when the account has no usable app.
-    Totp(Option<CodeEvidence>),
-    /// Of [`Code::Given`].
-    Answer(Answer),
-}
 
 /// An account as it is read for one evaluation.
 pub(super) struct Known {
@@ -325,15 +282,6 @@ fn find(view: &View, identifier: &str) -> Result<Option<Account>, ServiceError> 
     } else {
         by_name
     })
-}
-
-impl Who<'_> {
-    fn key(&self) -> Vec<u8> {
-        match self {
-            Self::Named(identifier) => username_key(identifier).into_bytes(),
-            Self::Owner(account) => account.0.to_vec(),
-        }
-    }
 }
 
 /// The request ids of the two entries that a claim can end in.

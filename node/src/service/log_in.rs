@@ -1,7 +1,7 @@
 //! `log_in`: password and code in one request. Which of the two was wrong is not told.
 
+use super::claim::{Claim, Code, Compared, Who};
 use super::error::refusal;
-use super::guess::{Claim, Code, Compared, Who};
 use super::{Auth, IssuedTokens, ServiceError};
 use crate::entropy;
 use crate::http::context::RequestContext;

@@ -22,29 +22,29 @@ pub enum MailFate {
 }
 
 impl Auth {
-    /// A code for a challenge.
-    pub(super) fn new_code(&self, account: AccountId, challenge: ChallengeId) -> Result<NewCode, ServiceError> {
+    /// A code for a challenge, sealed for it.
+    pub(super) fn new_code(&self, challenge: ChallengeId) -> Result<NewCode, ServiceError> {
         let code = SixDigits::draw();
         Ok(NewCode {
             mac: Mac(self.inner.ring.code_mac(&challenge.0, &code)),
-            sealed: self.seal_for_mail(account, code.expose().as_bytes())?,
+            sealed: self.seal_for_mail(&challenge.0, code.expose().as_bytes())?,
             channel: Channel::Mail,
         })
     }
 
-    /// A token that proves its bearer.
+    /// A token that proves its bearer, sealed for the account.
     pub(super) fn new_token(&self, account: AccountId, what_for: CodeUse<'_>) -> Result<NewToken, ServiceError> {
         let token = GroupedCode::draw();
         Ok(NewToken {
             hash: Mac(token.hash(what_for)),
-            sealed: self.seal_for_mail(account, token.expose().as_bytes())?,
+            sealed: self.seal_for_mail(&account.0, token.expose().as_bytes())?,
         })
     }
 
-    fn seal_for_mail(&self, account: AccountId, text: &[u8]) -> Result<Sealed, ServiceError> {
+    fn seal_for_mail(&self, record: &[u8; 16], text: &[u8]) -> Result<Sealed, ServiceError> {
         self.inner
             .ring
-            .seal(Purpose::MailSecret, &account.0, text)
+            .seal(Purpose::MailSecret, record, text)
             .map_err(|error| ServiceError::Fault(format!("a secret for a mail: {error}")))
     }
 

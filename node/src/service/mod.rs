@@ -12,6 +12,7 @@ mod authenticate;
 mod challenge;
 mod change_email;
 mod change_password;
+mod claim;
 mod client;
 mod delete_account;
 mod devices;

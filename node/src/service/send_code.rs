@@ -4,7 +4,6 @@ use super::error::refusal;
 use super::{Auth, ServiceError, challenge};
 use crate::http::context::RequestContext;
 use auth_core::command::{Command, SendCode};
-use auth_core::query;
 use auth_core::reply::{Denial, Reply};
 
 /// The verb in the log.
@@ -19,9 +18,7 @@ impl Auth {
         self.admit(ctx)?;
         let gone = || ServiceError::Denied(Denial::ChallengeGone {});
         let id = challenge::read(&self.inner.ring, challenge).ok_or_else(gone)?;
-        let view = self.current_view(ctx).await?;
-        let account = query::challenge(&view, id)?.ok_or_else(gone)?.account;
-        let code = self.new_code(account, id)?;
+        let code = self.new_code(id)?;
         let request_id = Self::request_id(ctx, VERB, &id.0);
         let command = Command::SendCode(SendCode { challenge: id, code });
         match self.propose(ctx, request_id, command).await? {

@@ -1,8 +1,9 @@
 //! `sign_in`: password, perhaps with a code; then a session, a challenge, or word that a factor must be bound first.
 
 use super::answer::Given;
+use super::claim::{Claim, Code, Compared, Who};
 use super::error::refusal;
-use super::guess::{Claim, Code, Compared, Known, Who};
+use super::guess::Known;
 use super::{Auth, IssuedTokens, ServiceError, challenge, effective_now};
 use crate::entropy;
 use crate::http::context::RequestContext;
@@ -83,10 +84,7 @@ impl Auth {
                     Compared::Answer(answer) => Some(answer.clone()),
                     Compared::Nothing | Compared::Totp(_) => None,
                 };
-                let code = with
-                    .mail_at_once
-                    .then(|| self.new_code(known.account.id, challenge))
-                    .transpose()?;
+                let code = with.mail_at_once.then(|| self.new_code(challenge)).transpose()?;
                 Ok(Command::SignIn(SignIn {
                     account: known.account.id,
                     base_seq: known.account.auth_seq,

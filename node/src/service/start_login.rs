@@ -1,8 +1,8 @@
 //! `start_login`: the password was right, the second factor is awaited.
 
+use super::claim::{Claim, Code, Who};
 use super::enrol_totp::FreshSeed;
 use super::error::refusal;
-use super::guess::{Claim, Code, Who};
 use super::{Auth, ServiceError, StartedLogin, challenge};
 use crate::entropy;
 use crate::http::context::RequestContext;

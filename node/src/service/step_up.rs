@@ -120,7 +120,7 @@ impl Auth {
         let command = Command::StartStepUp(StartStepUp {
             session: current.session.id,
             challenge: id,
-            code: Some(self.new_code(current.account.id, id)?),
+            code: Some(self.new_code(id)?),
         });
         let request_id = Self::request_id(ctx, "start_step_up", &current.session.id.0);
         match self.propose(ctx, request_id, command).await? {
