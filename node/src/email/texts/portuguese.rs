@@ -82,8 +82,7 @@ fn notice(username: &str, what: Notice, client_address: &str) -> (&'static str, 
         ),
         Notice::AuthenticatorDisabled {} => (
             "Um autenticador da sua conta foi desativado",
-            "Houve códigos errados demais, por isso um aplicativo autenticador deixou de valer. Ele precisa ser \
-             configurado de novo."
+            "Houve códigos errados demais: um autenticador deixou de valer e precisa ser configurado de novo."
                 .to_owned(),
         ),
         Notice::RecoveryCodeUsed { left } => (
