@@ -55,6 +55,12 @@ pub struct MetricsSnapshot {
     pub memtable_rows: u64,
     /// Bytes of snapshots sent to others.
     pub snapshot_bytes_sent: u64,
+    /// Time that sending the last snapshot took, in milliseconds.
+    pub snapshot_send_last_ms: u64,
+    /// Bytes of snapshots received from leaders.
+    pub snapshot_bytes_received: u64,
+    /// Time from the first chunk of the last snapshot received to its installation, in milliseconds.
+    pub snapshot_receive_last_ms: u64,
     /// Snapshots taken over from a leader.
     pub snapshots_installed: u64,
     /// Bytes of the log on disk.
@@ -96,6 +102,9 @@ pub(crate) struct Counters {
     pub(crate) checkpoints: AtomicU64,
     pub(crate) checkpoint_last_ms: AtomicU64,
     pub(crate) snapshot_bytes_sent: AtomicU64,
+    pub(crate) snapshot_send_last_ms: AtomicU64,
+    pub(crate) snapshot_bytes_received: AtomicU64,
+    pub(crate) snapshot_receive_last_ms: AtomicU64,
     pub(crate) snapshots_installed: AtomicU64,
     pub(crate) log_disk_bytes: AtomicU64,
     pub(crate) state_disk_bytes: AtomicU64,
@@ -124,8 +133,15 @@ impl Counters {
 
     pub(crate) fn scrub_pass_done(&self, took: Duration) {
         self.scrub_passes.fetch_add(1, Relaxed);
-        self.scrub_last_pass_ms
-            .store(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.scrub_last_pass_ms.store(millis(took), Relaxed);
+    }
+
+    pub(crate) fn snapshot_sent(&self, took: Duration) {
+        self.snapshot_send_last_ms.store(millis(took), Relaxed);
+    }
+
+    pub(crate) fn snapshot_received(&self, took: Duration) {
+        self.snapshot_receive_last_ms.store(millis(took), Relaxed);
     }
 
     pub(crate) fn snapshot(&self, log_entries: u64, memtable_rows: u64, proposals_in_flight: u64) -> MetricsSnapshot {
@@ -143,6 +159,9 @@ impl Counters {
             checkpoint_last_ms: self.checkpoint_last_ms.load(Relaxed),
             memtable_rows,
             snapshot_bytes_sent: self.snapshot_bytes_sent.load(Relaxed),
+            snapshot_send_last_ms: self.snapshot_send_last_ms.load(Relaxed),
+            snapshot_bytes_received: self.snapshot_bytes_received.load(Relaxed),
+            snapshot_receive_last_ms: self.snapshot_receive_last_ms.load(Relaxed),
             snapshots_installed: self.snapshots_installed.load(Relaxed),
             log_disk_bytes: self.log_disk_bytes.load(Relaxed),
             state_disk_bytes: self.state_disk_bytes.load(Relaxed),
@@ -158,6 +177,10 @@ impl Counters {
             scrub_errors: self.scrub_errors.load(Relaxed),
         }
     }
+}
+
+fn millis(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Counts per bucket, with a last bucket for everything above the bounds.

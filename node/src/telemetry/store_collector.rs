@@ -97,6 +97,11 @@ fn status_families(status: &Status) -> Vec<MetricFamily> {
             status.committed,
         ),
         gauge("applied_index", "Last entry applied here.", status.applied),
+        gauge(
+            "apply_lag_entries",
+            "Entries known to be on a quorum and not applied here yet.",
+            status.committed.saturating_sub(status.applied),
+        ),
         gauge("last_log_index", "Last entry in the log.", status.last_log),
         gauge("voters", "Members with a vote.", status.voters.len() as u64),
     ]
@@ -122,8 +127,18 @@ fn metrics_families(seen: &MetricsSnapshot) -> Vec<MetricFamily> {
     families
 }
 
-fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 10] {
+fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 12] {
     [
+        gauge(
+            "snapshot_send_last_milliseconds",
+            "Time that sending the last snapshot took.",
+            seen.snapshot_send_last_ms,
+        ),
+        gauge(
+            "snapshot_receive_last_milliseconds",
+            "Time from the first chunk of the last snapshot received to its installation.",
+            seen.snapshot_receive_last_ms,
+        ),
         gauge(
             "log_queue_depth",
             "Operations waiting for the writer of the log.",
@@ -165,8 +180,13 @@ fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 10] {
     ]
 }
 
-fn counters(seen: &MetricsSnapshot) -> [MetricFamily; 14] {
+fn counters(seen: &MetricsSnapshot) -> [MetricFamily; 15] {
     [
+        counter(
+            "snapshot_received_bytes_total",
+            "Bytes of snapshots received from leaders.",
+            seen.snapshot_bytes_received,
+        ),
         counter(
             "digests_agreed_total",
             "Entries at which this leader found the tables of members to be the same.",
@@ -282,6 +302,9 @@ mod tests {
                 checkpoint_last_ms: 0,
                 memtable_rows: 9,
                 snapshot_bytes_sent: 0,
+                snapshot_send_last_ms: 0,
+                snapshot_bytes_received: 0,
+                snapshot_receive_last_ms: 12,
                 snapshots_installed: 0,
                 log_disk_bytes: 4096,
                 state_disk_bytes: 8192,
@@ -309,6 +332,8 @@ mod tests {
             r#"tfauth_node_role{role="follower"} 0"#,
             "tfauth_node_term 7",
             "tfauth_node_applied_index 10",
+            "tfauth_node_apply_lag_entries 1",
+            "tfauth_node_snapshot_receive_last_milliseconds 12",
             r#"tfauth_node_log_fsync_seconds_bucket{le="0.0002"} 4"#,
             r#"tfauth_node_log_fsync_seconds_bucket{le="+Inf"} 5"#,
             "tfauth_node_log_fsync_seconds_sum 0.0015",

@@ -3,6 +3,8 @@
 //! Must not make anything visible before the end was checked.
 
 use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use bytes::Bytes;
 use openraft::storage::Snapshot;
@@ -18,6 +20,7 @@ pub(crate) struct Receiver {
     raft: Raft,
     state: StateStore,
     arriving: Option<(Vote, Box<Staged>)>,
+    begun: Instant,
 }
 
 impl Receiver {
@@ -26,6 +29,7 @@ impl Receiver {
             raft,
             state,
             arriving: None,
+            begun: Instant::now(),
         }
     }
 
@@ -48,6 +52,7 @@ impl Receiver {
     async fn begin(&mut self, payload: Bytes) -> io::Result<Bytes> {
         let SnapshotBegin { vote, meta } = SnapshotBegin::from_bytes(payload).map_err(io::Error::other)?;
         tracing::info!(meta = %meta, "receiving a snapshot");
+        self.begun = Instant::now();
         let state = self.state.clone();
         let staged = tokio::task::spawn_blocking(move || state.stage(meta))
             .await?
@@ -61,6 +66,10 @@ impl Receiver {
         if crc32c::crc32c(&chunk.rows) != chunk.checksum {
             return Err(io::Error::other("a chunk of the snapshot is damaged"));
         }
+        let counters = self.state.counters();
+        counters
+            .snapshot_bytes_received
+            .fetch_add(chunk.rows.len() as u64, Relaxed);
         let staged = tokio::task::spawn_blocking(move || staged.write(&chunk.rows).map(|()| staged)).await??;
         self.arriving = Some((vote, staged));
         Ok(().to_bytes())
@@ -80,6 +89,7 @@ impl Receiver {
             .install_full_snapshot(vote, snapshot)
             .await
             .map_err(io::Error::other)?;
+        self.state.counters().snapshot_received(self.begun.elapsed());
         Ok(response.vote.to_bytes())
     }
 }

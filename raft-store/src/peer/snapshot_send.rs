@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Instant;
 
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -28,6 +29,7 @@ pub(crate) async fn send(
     meta: SnapshotMeta,
     view: View,
 ) -> io::Result<Vote> {
+    let begun = Instant::now();
     let stream = network.links.dialer().dial(target).await?;
     let connection = Connection::start(stream, SNAPSHOT_STALL_MAX);
     tracing::info!(target_node = target, meta = %meta, "sending a snapshot");
@@ -68,7 +70,9 @@ pub(crate) async fn send(
         rows: count,
         digest: digest.finalize().into(),
     };
-    call::<Vote>(&connection, Kind::SnapshotEnd, end.to_bytes()).await
+    let answer = call::<Vote>(&connection, Kind::SnapshotEnd, end.to_bytes()).await?;
+    network.counters.snapshot_sent(begun.elapsed());
+    Ok(answer)
 }
 
 async fn call<A: Message>(connection: &Connection, kind: Kind, payload: Bytes) -> io::Result<A> {

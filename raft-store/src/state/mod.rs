@@ -348,7 +348,7 @@ impl StateStore {
         &self.inner.guard
     }
 
-    fn counters(&self) -> &Counters {
+    pub(crate) fn counters(&self) -> &Counters {
         &self.inner.counters
     }
 

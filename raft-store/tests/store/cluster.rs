@@ -81,7 +81,9 @@ async fn a_member_far_behind_gets_a_snapshot_and_goes_on() {
     cluster.start(behind).await;
     let returned = cluster.store(behind).clone();
     returned.read_barrier(soon()).await.unwrap();
-    assert_eq!(returned.metrics().snapshots_installed, 1);
+    let seen = returned.metrics();
+    assert_eq!(seen.snapshots_installed, 1);
+    assert!(seen.snapshot_bytes_received > 0, "{seen:?}");
     assert_eq!(
         (0..7).map(|key| count_of(&returned, &format!("k{key}"))).sum::<u64>(),
         1500
