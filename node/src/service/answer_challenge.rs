@@ -84,7 +84,7 @@ impl Auth {
                 Some((_, computed)) => computed,
                 None => self.compare(with.given, open.account.id, &open.factors, Some(id), arrived)?,
             };
-            evidence = Some((basis, answer.clone()));
+            evidence = Some((basis, answer));
             let command = Command::AnswerChallenge(AnswerChallenge {
                 challenge: id,
                 base_seq: open.account.auth_seq,

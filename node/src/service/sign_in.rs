@@ -81,7 +81,7 @@ impl Auth {
         let guessed = self
             .guess(ctx, &claim, |known, compared| {
                 let answer = match compared {
-                    Compared::Answer(answer) => Some(answer.clone()),
+                    Compared::Answer(answer) => Some(*answer),
                     Compared::Nothing | Compared::Totp(_) => None,
                 };
                 let code = with.mail_at_once.then(|| self.new_code(challenge)).transpose()?;
