@@ -10,6 +10,7 @@ mod current;
 pub(crate) mod digest;
 mod level;
 mod machine;
+mod opening;
 mod redo;
 mod registry;
 mod staged;
@@ -29,6 +30,7 @@ use self::checkpoint::Frozen;
 pub(crate) use self::digest::RowsDigest;
 use self::level::Level;
 pub(crate) use self::machine::Applier;
+use self::opening::{check_checkpoint, finish_checkpoint, remove_other_tables};
 use self::registry::Registry;
 pub(crate) use self::staged::{Staged, encode_rows};
 pub use self::view::View;
@@ -355,50 +357,4 @@ impl StateStore {
     fn fault(&self) -> &FaultCell {
         &self.inner.fault
     }
-}
-
-/// The tables on disk must hold at least what the guard file says they do.
-fn check_checkpoint(data_dir: &Path, mark: &Mark, promises: &Promises) -> Result<(), OpenError> {
-    if mark.seen() >= promises.checkpoint {
-        return Ok(());
-    }
-    Err(OpenError::quarantine(
-        data_dir,
-        format!(
-            "its tables go to entry {}, but a checkpoint of {} entries was on disk",
-            mark.seen(),
-            promises.checkpoint
-        ),
-    ))
-}
-
-/// Removes what interrupted snapshots left, once the live tables are known to be good.
-fn remove_other_tables(disk: &Disk, folder: &Path, live: u64) -> Result<(), OpenError> {
-    for number in current::numbered(disk, folder)? {
-        if number != live {
-            let path = folder.join(number.to_string());
-            tracing::info!(folder = %path.display(), "removing tables that were never completed or are replaced");
-            disk.remove_folder(&path)
-                .map_err(OpenError::io("cannot remove", &path))?;
-        }
-    }
-    Ok(())
-}
-
-fn finish_checkpoint(base: &Base) -> Result<(), OpenError> {
-    let folder = base.folder();
-    let damaged = |error: &dyn std::fmt::Display| OpenError::quarantine(folder, error.to_string());
-    if let Some((mark, changes)) = redo::read(base.disk(), folder).map_err(|error| damaged(&error))? {
-        // Done again also where the mark is there already: it may have reached the disk before the rows.
-        if mark.seen() >= base.mark().map_err(|error| damaged(&error))?.seen() {
-            tracing::info!(
-                rows = changes.len(),
-                seen = mark.seen(),
-                "finishing an interrupted checkpoint"
-            );
-            base.write_all(&changes, &mark).map_err(|error| damaged(&error))?;
-        }
-        redo::remove(base.disk(), folder).map_err(OpenError::io("cannot remove the redo file in", folder))?;
-    }
-    Ok(())
 }
