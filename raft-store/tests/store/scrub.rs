@@ -23,15 +23,16 @@ async fn passes(store: &Store, count: u64) {
 }
 
 /// One bit in the middle of every segment of the file.
-fn flip_bits(path: &Path) {
-    let file = File::options().read(true).write(true).open(path).unwrap();
-    let segments = file.metadata().unwrap().len() / SEGMENT_BYTES;
+fn flip_bits(path: &Path) -> std::io::Result<()> {
+    let file = File::options().read(true).write(true).open(path)?;
+    let segments = file.metadata()?.len() / SEGMENT_BYTES;
     assert!(segments > 6, "{segments}");
     for segment in 0..segments {
         let (at, mut byte) = (segment * SEGMENT_BYTES + SEGMENT_BYTES / 2, [0]);
-        file.read_exact_at(&mut byte, at).unwrap();
-        file.write_all_at(&[byte[0] ^ 0x10], at).unwrap();
+        file.read_exact_at(&mut byte, at)?;
+        file.write_all_at(&[byte[0] ^ 0x10], at)?;
     }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +59,7 @@ async fn damage_under_a_running_member_stops_it_and_nobody_else() {
 
     let victim = cluster.follower_of(cluster.leader().await);
     let damaged = cluster.running.remove(&victim).unwrap();
-    flip_bits(&cluster.data_dir(victim).join("log/db"));
+    flip_bits(&cluster.data_dir(victim).join("log/db")).unwrap();
     let fault = tokio::time::timeout(Duration::from_secs(20), damaged.failed()).await;
     let fault = fault.expect("the scrubber must find it");
     assert!(matches!(fault, Fault::Damaged(_)), "{fault}");
@@ -87,7 +88,7 @@ async fn a_member_that_found_damage_acknowledges_nothing() {
             .unwrap();
     }
     passes(&store, 2).await;
-    flip_bits(&cluster.data_dir(1).join("log/db"));
+    flip_bits(&cluster.data_dir(1).join("log/db")).unwrap();
     tokio::time::timeout(Duration::from_secs(20), store.failed())
         .await
         .expect("found");

@@ -334,7 +334,7 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
             email: format!("{email}@example.org"),
             email_key: format!("{email}@example.org"),
             password: Sealed(vec![name]),
-            password_alone: name % 2 == 0,
+            password_alone: name.is_multiple_of(2),
             confirmation: None,
         })
     }

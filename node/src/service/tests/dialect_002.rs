@@ -11,6 +11,7 @@ fn validate(name: &str, code: &str, challenge: Option<&str>) -> Call {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "the steps of the guide, in its order")]
 async fn the_whole_guide_step_by_step() {
     let bench = Bench::new().await;
     let node = bench.node();
