@@ -18,7 +18,7 @@ pub use report::markdown;
 pub const NAMES: [&str; 3] = ["tfauth-lb", "HAProxy", "nginx"];
 
 /// Idle connections whose memory is measured.
-pub(crate) const IDLE_CONNECTIONS: usize = 5_000;
+pub const IDLE_CONNECTIONS: usize = 5_000;
 
 /// What is done with each proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
