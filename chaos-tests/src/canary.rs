@@ -64,10 +64,12 @@ pub fn files_below(folder: &Path) -> Result<Vec<PathBuf>, String> {
     while let Some(next) = folders.pop() {
         for entry in fs::read_dir(&next).map_err(|e| format!("{}: {e}", next.display()))? {
             let path = entry.map_err(|e| e.to_string())?.path();
-            if path.is_dir() {
-                folders.push(path)
-            } else {
-                found.push(path)
+            let kind = fs::symlink_metadata(&path).map_err(|e| format!("{}: {e}", path.display()))?;
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() {
+                // Sockets hold nothing.
+                found.push(path);
             }
         }
     }

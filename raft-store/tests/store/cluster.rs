@@ -112,9 +112,13 @@ async fn a_minority_neither_writes_nor_reads_and_recovers_by_itself() {
     let alone = cluster.store(leader).clone();
     let deadline = Instant::now() + Duration::from_millis(1500);
     let (proposed, read) = tokio::join!(alone.propose(command(1, "k"), deadline), alone.read_barrier(deadline));
+    // It may be in the log of the leader, unless the leader had missed the others' clocks by then.
+    let unsure = Err(ProposeError::NotExecuted {
+        reason: NotExecuted::Clock,
+    });
     assert!(
-        matches!(proposed, Err(ProposeError::Unknown { .. })),
-        "it may be in the log of the leader: {proposed:?}"
+        matches!(proposed, Err(ProposeError::Unknown { .. })) || proposed == unsure,
+        "{proposed:?}"
     );
     assert!(matches!(read, Err(ReadError::Unavailable { .. })), "{read:?}");
     assert!(deadline.elapsed() < Duration::from_millis(500));
@@ -122,11 +126,14 @@ async fn a_minority_neither_writes_nor_reads_and_recovers_by_itself() {
     // By now the leader knows that it has no quorum, and takes nothing into its log any more.
     let deadline = Instant::now() + Duration::from_millis(300);
     let refused = alone.propose(command(2, "k"), deadline).await;
-    assert_eq!(
-        refused,
-        Err(ProposeError::NotExecuted {
-            reason: NotExecuted::NoLeader
-        })
+    assert!(
+        matches!(
+            refused,
+            Err(ProposeError::NotExecuted {
+                reason: NotExecuted::NoLeader | NotExecuted::Clock
+            })
+        ),
+        "{refused:?}"
     );
     let missing = [1, 2, 3].into_iter().find(|id| *id != leader).unwrap();
     cluster.start(missing).await;
@@ -210,11 +217,20 @@ async fn a_leader_without_a_quorum_stops_soon() {
     let mut cluster = Cluster::formed(3).await;
     let leader = cluster.leader().await;
     let alone = cluster.running.remove(&leader).unwrap();
+    let hanging = alone.clone();
+    // One of them is on its way when the others stop.
+    let hanging = tokio::spawn(async move {
+        for id in 1.. {
+            let outcome = hanging.propose(command(id, "k"), soon()).await;
+            if outcome.is_err() {
+                return outcome;
+            }
+        }
+        unreachable!("numbers do not end")
+    });
     for id in cluster.running.keys().copied().collect::<Vec<_>>() {
         cluster.stop(id).await;
     }
-    let hanging = alone.clone();
-    let hanging = tokio::spawn(async move { hanging.propose(command(1, "k"), soon()).await });
     wait_status(&alone, "has the proposal in its log", |status| {
         status.last_log > status.committed
     })
