@@ -17,3 +17,5 @@ pub mod member;
 pub mod pool;
 pub mod proofs;
 pub mod shell;
+
+pub use simulation::{history, linearizable, models};

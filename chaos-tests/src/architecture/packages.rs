@@ -4,9 +4,9 @@ use serde_json::Value;
 use std::process::Command;
 
 /// Every package with the packages of ours that it may depend on, in any kind of dependency.
-const ARROWS: [(&str, &[&str]); 8] = [
+const ARROWS: [(&str, &[&str]); 10] = [
     ("auth-api", &[]),
-    ("auth-core", &[]),
+    ("auth-core", &["mutations"]),
     (
         "chaos-tests",
         &[
@@ -15,13 +15,16 @@ const ARROWS: [(&str, &[&str]); 8] = [
             "cluster-harness",
             "node",
             "raft-store",
+            "simulation",
             "tfauth",
         ],
     ),
     ("cluster-harness", &["auth-api"]),
-    ("lb", &["auth-api"]),
-    ("node", &["auth-api", "auth-core", "raft-store"]),
-    ("raft-store", &[]),
+    ("lb", &["auth-api", "mutations"]),
+    ("mutations", &[]),
+    ("node", &["auth-api", "auth-core", "mutations", "raft-store"]),
+    ("raft-store", &["mutations"]),
+    ("simulation", &["auth-core", "mutations", "raft-store"]),
     ("tfauth", &["auth-api"]),
 ];
 

@@ -1,0 +1,9 @@
+//! What a run of clients and faults is judged by, and runs that one seed repeats: the history of calls, a checker of
+//! linearizability, and the rules of `auth-core` on simulated nodes over a model of the log.
+//!
+//! Opens no socket, starts no process, reads no clock: what happens is a function of the seed.
+
+pub mod history;
+pub mod limits;
+pub mod linearizable;
+pub mod models;
