@@ -16,6 +16,7 @@ pub mod load;
 pub mod member;
 pub mod pool;
 pub mod proofs;
+pub mod proxy;
 pub mod shell;
 
 pub use simulation::{history, linearizable, models};

@@ -118,7 +118,7 @@ async fn se_7_forms_of_other_sites_are_refused() {
     let cluster = Cluster::start(Options {
         nodes: 1,
         lbs: 1,
-        bin_dir: None,
+        ..Options::default()
     })
     .await
     .unwrap();

@@ -17,7 +17,7 @@ fn prepared() -> (TempDir, Prepared) {
     prepare_temporary(&Options {
         nodes: 1,
         lbs: 1,
-        bin_dir: None,
+        ..Options::default()
     })
     .unwrap()
 }
@@ -131,7 +131,7 @@ async fn a_node_refuses_data_of_another_cluster() {
     let cluster = Cluster::start(Options {
         nodes: 1,
         lbs: 1,
-        bin_dir: None,
+        ..Options::default()
     })
     .await
     .unwrap();

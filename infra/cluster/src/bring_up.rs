@@ -3,7 +3,7 @@
 
 use crate::binaries::Binaries;
 use crate::certs;
-use crate::config::{self, Mail};
+use crate::config;
 use crate::description::{Admin, Description};
 use crate::error::{Error, Result};
 use crate::files;
@@ -13,6 +13,7 @@ use crate::layout::Layout;
 use crate::limits::START_SECONDS_MAX;
 use crate::settings::{Settings, Wish};
 use crate::supervisor::{Groups, Supervisor};
+use crate::surroundings::Surroundings;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,7 +38,7 @@ pub struct Prepared {
 ///
 /// # Errors
 /// Refuses a wish that the folder's cluster does not fulfil.
-pub fn prepare(layout: &Layout, wish: Wish, mail: &Mail, progress: Progress<'_>) -> Result<Prepared> {
+pub fn prepare(layout: &Layout, wish: Wish, around: &Surroundings, progress: Progress<'_>) -> Result<Prepared> {
     files::folder(layout.root())?;
     let settings = match Settings::load(layout)? {
         Some(settings) => {
@@ -50,7 +51,7 @@ pub fn prepare(layout: &Layout, wish: Wish, mail: &Mail, progress: Progress<'_>)
         }
         None => make(layout, wish, progress)?,
     };
-    config::write_all(layout, &settings, mail)?;
+    config::write_all(layout, &settings, around)?;
     let mut description = Description::new(layout, &settings)?;
     description.admin = match Description::load(layout)? {
         Some(earlier) => earlier.admin,
@@ -212,11 +213,11 @@ mod tests {
             base_port: Some(21_000),
             ..Wish::default()
         };
-        let mut first = prepare(&layout, wish, &Mail::Folder, &quiet).unwrap();
+        let mut first = prepare(&layout, wish, &Surroundings::default(), &quiet).unwrap();
         first.description.admin = Some(invent_admin().unwrap());
         first.description.save(&layout).unwrap();
         let ring = fs::read(layout.key_ring()).unwrap();
-        let second = prepare(&layout, Wish::default(), &Mail::Folder, &quiet).unwrap();
+        let second = prepare(&layout, Wish::default(), &Surroundings::default(), &quiet).unwrap();
         assert_eq!(second.settings, first.settings);
         assert_eq!(second.description.admin, first.description.admin);
         assert_eq!(fs::read(layout.key_ring()).unwrap(), ring);
@@ -227,7 +228,7 @@ mod tests {
                     nodes: Some(5),
                     ..Wish::default()
                 },
-                &Mail::Folder,
+                &Surroundings::default(),
                 &quiet
             )
             .is_err()
@@ -238,7 +239,7 @@ mod tests {
     fn wiping_deletes_the_cluster_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path()).unwrap();
-        prepare(&layout, Wish::default(), &Mail::Folder, &quiet).unwrap();
+        prepare(&layout, Wish::default(), &Surroundings::default(), &quiet).unwrap();
         fs::write(dir.path().join("notes.txt"), "mine").unwrap();
         fs::create_dir(dir.path().join("node-notes")).unwrap();
         wipe(&layout).unwrap();
@@ -263,7 +264,7 @@ mod tests {
                 lbs: Some(1),
                 base_port: Some(base),
             },
-            &Mail::Folder,
+            &Surroundings::default(),
             &quiet,
         )
         .unwrap();

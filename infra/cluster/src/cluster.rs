@@ -2,7 +2,6 @@
 
 use crate::binaries::{Binaries, Build};
 use crate::bring_up;
-use crate::config::Mail;
 use crate::description::{Admin, Description};
 use crate::error::{Error, Result};
 use crate::http;
@@ -12,6 +11,7 @@ use crate::ports::Ports;
 use crate::settings::{LBS_DEFAULT, NODES_DEFAULT, Wish};
 use crate::status::ClusterStatus;
 use crate::supervisor::{Groups, Supervisor};
+use crate::surroundings::Surroundings;
 use auth_api::status::Role;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct Options {
     pub lbs: u16,
     /// Folder of the programs; found as [`Binaries::find`] does when not given.
     pub bin_dir: Option<PathBuf>,
+    /// What it is put into.
+    pub surroundings: Surroundings,
 }
 
 impl Default for Options {
@@ -38,7 +40,72 @@ impl Default for Options {
             nodes: NODES_DEFAULT,
             lbs: LBS_DEFAULT,
             bin_dir: None,
+            surroundings: Surroundings::default(),
         }
+    }
+}
+
+/// The files of a cluster, before anything runs: the last moment to change something around them.
+pub struct Staged {
+    binaries: Binaries,
+    prepared: bring_up::Prepared,
+    dir: TempDir,
+}
+
+impl Staged {
+    /// Makes the files.
+    ///
+    /// # Errors
+    /// No folder, no free ports, a program that is missing.
+    pub fn new(options: &Options) -> Result<Self> {
+        let binaries = match &options.bin_dir {
+            Some(dir) => Binaries::in_folder(dir)?,
+            None => Binaries::find(Build::Own)?,
+        };
+        let (dir, prepared) = prepare_temporary(options)?;
+        Ok(Self {
+            binaries,
+            prepared,
+            dir,
+        })
+    }
+
+    /// Where everything lies.
+    #[must_use]
+    pub fn layout(&self) -> &Layout {
+        &self.prepared.layout
+    }
+
+    /// Where everybody will listen.
+    ///
+    /// # Errors
+    /// Not expected.
+    pub fn ports(&self) -> Result<Ports> {
+        self.prepared.settings.ports()
+    }
+
+    /// Starts the processes and waits until a login succeeds.
+    ///
+    /// # Errors
+    /// As [`bring_up::Prepared::supervise`] and [`bring_up::start`].
+    pub async fn start(self) -> Result<Cluster> {
+        self.start_with(|_| ()).await
+    }
+
+    /// The same, after something was changed about how members are started.
+    ///
+    /// # Errors
+    /// As [`Staged::start`].
+    pub async fn start_with(self, equip: impl FnOnce(&Supervisor)) -> Result<Cluster> {
+        let supervisor = self.prepared.supervise(&self.binaries, Groups::Shared)?;
+        equip(&supervisor);
+        bring_up::start(&supervisor, &|_| ()).await?;
+        let watcher = tokio::spawn(watch_children(Arc::clone(&supervisor)));
+        Ok(Cluster {
+            supervisor,
+            watcher,
+            dir: Some(self.dir),
+        })
     }
 }
 
@@ -55,19 +122,7 @@ impl Cluster {
     /// # Errors
     /// As [`bring_up::Prepared::supervise`] and [`bring_up::start`].
     pub async fn start(options: Options) -> Result<Self> {
-        let binaries = match &options.bin_dir {
-            Some(dir) => Binaries::in_folder(dir)?,
-            None => Binaries::find(Build::Own)?,
-        };
-        let (dir, prepared) = prepare_temporary(&options)?;
-        let supervisor = prepared.supervise(&binaries, Groups::Shared)?;
-        bring_up::start(&supervisor, &|_| ()).await?;
-        let watcher = tokio::spawn(watch_children(Arc::clone(&supervisor)));
-        Ok(Self {
-            supervisor,
-            watcher,
-            dir: Some(dir),
-        })
+        Staged::new(&options)?.start().await
     }
 
     /// What runs now, as in `cluster.json`.
@@ -213,7 +268,7 @@ pub fn prepare_temporary(options: &Options) -> Result<(TempDir, bring_up::Prepar
         lbs: Some(options.lbs),
         base_port: Some(base),
     };
-    let prepared = bring_up::prepare(&layout, wish, &Mail::Folder, &|_| ())?;
+    let prepared = bring_up::prepare(&layout, wish, &options.surroundings, &|_| ())?;
     Ok((dir, prepared))
 }
 

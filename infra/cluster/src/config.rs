@@ -10,6 +10,7 @@ use crate::limits::{
     DEV_REQUESTS_PER_SECOND, SOCKET_PATH_BYTES_MAX,
 };
 use crate::settings::Settings;
+use crate::surroundings::Surroundings;
 use base64::Engine as _;
 use serde::Serialize;
 use std::path::PathBuf;
@@ -31,7 +32,7 @@ struct NodeFile {
     data_dir: PathBuf,
     log_level: &'static str,
     cluster: ClusterPart,
-    peer: ListenPart,
+    peer: PeerPart,
     http: HttpPart,
     ops: ListenPart,
     tls: TlsPart,
@@ -63,6 +64,12 @@ struct ListenPart {
 }
 
 #[derive(Serialize)]
+struct PeerPart {
+    listen: String,
+    advertise: Option<String>,
+}
+
+#[derive(Serialize)]
 struct HttpPart {
     listen: String,
     public_origins: Vec<String>,
@@ -83,6 +90,8 @@ struct KeysPart {
 #[derive(Serialize)]
 struct HashingPart {
     threads: usize,
+    memory_kib: Option<u32>,
+    passes: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -175,19 +184,19 @@ pub fn urls(settings: &Settings) -> Result<Vec<String>> {
 ///
 /// # Errors
 /// The folder cannot be written.
-pub fn write_all(layout: &Layout, settings: &Settings, mail: &Mail) -> Result<()> {
+pub fn write_all(layout: &Layout, settings: &Settings, around: &Surroundings) -> Result<()> {
     for (index, name) in (1..).zip(settings.node_names()) {
         files::folder(&layout.data(&name))?;
         files::write(
             &layout.config(&name),
-            node_file(layout, settings, mail, index, &name)?.as_bytes(),
+            node_file(layout, settings, around, index, &name)?.as_bytes(),
         )?;
     }
     for (index, name) in (1..).zip(settings.lb_names()) {
         files::folder(&layout.member(&name))?;
         files::write(
             &layout.config(&name),
-            lb_file(layout, settings, index, &name)?.as_bytes(),
+            lb_file(layout, settings, around, index, &name)?.as_bytes(),
         )?;
     }
     files::folder(&layout.mail())
@@ -206,12 +215,12 @@ pub fn write_key_ring(layout: &Layout) -> Result<()> {
     files::write(&layout.key_ring(), render(&ring)?.as_bytes())
 }
 
-fn node_file(layout: &Layout, settings: &Settings, mail: &Mail, index: u16, name: &str) -> Result<String> {
+fn node_file(layout: &Layout, settings: &Settings, around: &Surroundings, index: u16, name: &str) -> Result<String> {
     let ports = settings.ports()?;
     let members = (1..).zip(settings.node_names()).map(|(i, member)| MemberPart {
         id: i,
+        peer_address: local(around.wiring.port(name, &member, ports.node_peer(i))),
         name: member,
-        peer_address: local(ports.node_peer(i)),
     });
     let fronts = (1..=settings.lbs).map(|i| ports.lb_front(i));
     // The name first: the first origin is the issuer of tokens.
@@ -219,7 +228,7 @@ fn node_file(layout: &Layout, settings: &Settings, mail: &Mail, index: u16, name
         .clone()
         .map(|p| format!("https://localhost:{p}"))
         .chain(fronts.map(|p| format!("https://{}", local(p))));
-    let (folder, smtp) = match mail {
+    let (folder, smtp) = match &around.mail {
         Mail::Folder => (Some(layout.mail()), None),
         Mail::Smtp(server) => (None, Some(server.clone())),
     };
@@ -234,8 +243,9 @@ fn node_file(layout: &Layout, settings: &Settings, mail: &Mail, index: u16, name
             join_token_file: layout.join_token(name),
             members: members.collect(),
         },
-        peer: ListenPart {
+        peer: PeerPart {
             listen: local(ports.node_peer(index)),
+            advertise: around.wiring.advertised(name).map(local),
         },
         http: HttpPart {
             listen: local(ports.node_http(index)),
@@ -250,6 +260,8 @@ fn node_file(layout: &Layout, settings: &Settings, mail: &Mail, index: u16, name
         },
         hashing: HashingPart {
             threads: hash_threads(settings.nodes),
+            memory_kib: around.hashing.map(|cost| cost.memory_kib),
+            passes: around.hashing.map(|cost| cost.passes),
         },
         dialects: DialectsPart {
             public_profiles: true,
@@ -266,11 +278,11 @@ fn node_file(layout: &Layout, settings: &Settings, mail: &Mail, index: u16, name
     })
 }
 
-fn lb_file(layout: &Layout, settings: &Settings, index: u16, name: &str) -> Result<String> {
+fn lb_file(layout: &Layout, settings: &Settings, around: &Surroundings, index: u16, name: &str) -> Result<String> {
     let ports = settings.ports()?;
     let nodes = (1..).zip(settings.node_names()).map(|(i, node)| NodeAddress {
+        address: local(around.wiring.port(name, &node, ports.node_http(i))),
         name: node,
-        address: local(ports.node_http(i)),
     });
     render(&LbFile {
         name: name.to_owned(),

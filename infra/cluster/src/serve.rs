@@ -122,7 +122,7 @@ where
     if plan.fresh {
         bring_up::wipe(&plan.layout)?;
     }
-    let prepared = bring_up::prepare(&plan.layout, plan.wish, &plan.mail, progress)?;
+    let prepared = bring_up::prepare(&plan.layout, plan.wish, &plan.mail.clone().into(), progress)?;
     let supervisor = prepared.supervise(&plan.binaries, Groups::Apart)?;
     let watcher = tokio::spawn(watch_children(Arc::clone(&supervisor)));
     let serve = async {

@@ -4,6 +4,7 @@
 use crate::binaries::Binaries;
 use crate::child_log::{self, start_failure};
 use crate::description::Description;
+use crate::equipment::{self, Equipment};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
 use crate::limits::{CHILD_START_SECONDS_MAX, CHILD_STOP_SECONDS_MAX, POLL};
@@ -36,6 +37,7 @@ pub struct Supervisor {
     last_exits: Mutex<BTreeMap<String, ExitStatus>>,
     prober: Prober,
     ctl: PathBuf,
+    equipment: equipment::Store,
     own_group: bool,
 }
 
@@ -87,6 +89,7 @@ impl Supervisor {
             last_exits: Mutex::new(BTreeMap::new()),
             prober: Prober::new()?,
             ctl: binaries.ctl.clone(),
+            equipment: equipment::Store::default(),
             own_group: groups == Groups::Apart,
         })
     }
@@ -138,6 +141,19 @@ impl Supervisor {
         let spec = self.spec(name)?;
         self.spawn(name, spec).await?;
         self.wait_live(name, spec).await
+    }
+
+    /// Starts a member that is down, and does not wait for anything.
+    ///
+    /// # Errors
+    /// Refuses an unknown name and a member that runs.
+    pub async fn launch(&self, name: &str) -> Result<()> {
+        self.spawn(name, self.spec(name)?).await
+    }
+
+    /// What a member is started with from its next start on.
+    pub fn equip(&self, name: &str, equipment: Equipment) {
+        self.equipment.set(name, equipment);
     }
 
     /// Starts every member, then waits for all of them.
@@ -303,7 +319,10 @@ impl Supervisor {
         }
         let log = child_log::open(&spec.log)?;
         let errors = log.try_clone().map_err(|e| Error::file("write", &spec.log, &e))?;
-        let mut command = Command::new(&spec.program);
+        let equipment = self.equipment.of(name);
+        let program = equipment.program.as_ref().unwrap_or(&spec.program);
+        let mut command = Command::new(program);
+        command.envs(&equipment.environment);
         command.arg("serve").arg("--config").arg(&spec.config);
         command
             .stdin(Stdio::null())
@@ -313,7 +332,7 @@ impl Supervisor {
         if self.own_group {
             command.process_group(0);
         }
-        let child = command.spawn().map_err(|e| Error::file("start", &spec.program, &e))?;
+        let child = command.spawn().map_err(|e| Error::file("start", program, &e))?;
         self.describe(|d| d.set_pid(name, child.id()))?;
         children.insert(name.to_owned(), child);
         Ok(())

@@ -41,7 +41,7 @@ fn silent(node: &str, lb: &str) -> (Fixture, Ports) {
     let options = Options {
         nodes: 1,
         lbs: 1,
-        bin_dir: None,
+        ..Options::default()
     };
     let (dir, prepared) = prepare_temporary(&options).unwrap();
     let binaries = Binaries {

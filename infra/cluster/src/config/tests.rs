@@ -11,7 +11,8 @@ fn written(mail: &Mail) -> (tempfile::TempDir, Layout) {
         base_port: Some(20_000),
         ..Wish::default()
     };
-    write_all(&layout, &Settings::fresh(wish).unwrap(), mail).unwrap();
+    let around = Surroundings::from(mail.clone());
+    write_all(&layout, &Settings::fresh(wish).unwrap(), &around).unwrap();
     write_key_ring(&layout).unwrap();
     (dir, layout)
 }
@@ -73,4 +74,31 @@ fn mail_goes_to_one_transport_and_the_key_is_32_bytes() {
         base64::engine::general_purpose::STANDARD.decode(secret).unwrap().len(),
         32
     );
+}
+
+#[test]
+fn a_route_replaces_an_address_for_one_member_only() {
+    let dir = tempfile::tempdir().unwrap();
+    let layout = Layout::new(dir.path()).unwrap();
+    let wish = Wish {
+        base_port: Some(20_000),
+        ..Wish::default()
+    };
+    let mut around = Surroundings::default();
+    around.wiring.lead("node-1", "node-2", 9_001);
+    around.wiring.lead("lb-1", "node-2", 9_002);
+    around.wiring.advertise("node-2", 9_003);
+    write_all(&layout, &Settings::fresh(wish).unwrap(), &around).unwrap();
+    let of = |name: &str| table(&layout, name);
+    let second = |name: &str| {
+        of(name)["cluster"]["members"][1]["peer_address"]
+            .as_str()
+            .map(str::to_owned)
+    };
+    assert_eq!(second("node-1").as_deref(), Some("127.0.0.1:9001"));
+    assert_eq!(second("node-3").as_deref(), Some("127.0.0.1:20031"));
+    assert_eq!(of("node-2")["peer"]["advertise"].as_str(), Some("127.0.0.1:9003"));
+    assert!(of("node-1")["peer"].get("advertise").is_none());
+    assert_eq!(of("lb-1")["nodes"][1]["address"].as_str(), Some("127.0.0.1:9002"));
+    assert_eq!(of("lb-2")["nodes"][1]["address"].as_str(), Some("127.0.0.1:20021"));
 }
