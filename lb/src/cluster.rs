@@ -2,6 +2,7 @@
 //!
 //! Reading the view takes no lock. It sends nothing itself: probes and the proxy report here what they saw.
 
+mod choice;
 mod lease;
 mod node;
 mod roster;
@@ -25,7 +26,7 @@ use crate::config::{Config, Probe};
 use crate::limits::{HELD_REQUESTS_MAX, RAMP_MS};
 use crate::pool::health::{Health, ProbeFailure, Report, Standing};
 use crate::pool::latency::mean_after;
-use crate::pool::{Limits, NodeSet, Pick, View, may_eject, pick, ramp};
+use crate::pool::{NodeSet, View, may_eject};
 use crate::proxy::route::RouteClass;
 use crate::tls;
 
@@ -173,35 +174,6 @@ impl Cluster {
     /// A receiver that is told when the view changes.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
-    }
-
-    /// Picks a node for a request that was sent to `tried` already; `draw` is 64 fresh random bits.
-    pub fn pick(&self, tried: NodeSet, draw: u64) -> Pick {
-        let roster = self.roster.load();
-        let (view, now_ms) = (self.view(), clock::now_ms());
-        let full_at = self.node_in_flight_max.load(Ordering::Relaxed);
-        let full = roster.iter().filter(|node| node.in_flight() >= full_at);
-        let ramping = NodeSet::from_bits(self.ramping.load(Ordering::Acquire));
-        let sits_out = |node: &&Arc<Node>| {
-            let age_ms = now_ms.saturating_sub(node.ready_since_ms.load(Ordering::Relaxed));
-            ramping.contains(node.slot) && !ramp::takes_part(age_ms, ramp::draw_for(node.slot, draw))
-        };
-        let limits = Limits {
-            tried,
-            full: full.map(|node| node.slot).collect(),
-            shy: if ramping.is_empty() {
-                NodeSet::EMPTY
-            } else {
-                roster.iter().filter(sits_out).map(|node| node.slot).collect()
-            },
-        };
-        let load = |slot| roster.node(slot).map_or(u64::MAX, |node| node.load(now_ms));
-        pick(&view, limits, load, draw)
-    }
-
-    /// Counts a request at a node until the lease is dropped.
-    pub fn lease(&self, slot: usize) -> Option<Lease> {
-        self.roster.load().node(slot).cloned().map(Lease::new)
     }
 
     /// Counts a request that waits for a usable node until the hold is dropped; none when too many wait already.

@@ -5,6 +5,7 @@
 
 mod accept;
 mod crowd;
+mod gather;
 mod proxy_protocol;
 mod stream;
 

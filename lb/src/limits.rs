@@ -50,6 +50,8 @@ pub const BODY_READ_MS_MAX: u64 = 10_000;
 pub const CLIENT_READ_MS_MAX: u64 = 10_000;
 /// Time to write a piece of an answer.
 pub const CLIENT_WRITE_MS_MAX: u64 = 10_000;
+/// Bytes of an answer that are gathered before they are sent; larger pieces go as they are. One TLS record holds 16 KiB.
+pub const GATHERED_BYTES_MAX: usize = 8 * 1024;
 /// Time from the first byte of a request to the end of its headers.
 pub const CLIENT_HEAD_MS_MAX: u64 = 10_000;
 /// Time for a client's TLS handshake, with what is announced before it.

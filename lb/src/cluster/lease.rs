@@ -9,9 +9,12 @@ use super::{Cluster, Node};
 pub struct Lease(Arc<Node>);
 
 impl Lease {
-    pub(super) fn new(node: Arc<Node>) -> Self {
-        node.in_flight.fetch_add(1, Ordering::Relaxed);
-        Self(node)
+    /// Counts one more request at the node, unless it has `most` already: counting and looking are one step, so that two
+    /// requests cannot both take the last place.
+    pub(super) fn take(node: Arc<Node>, most: u32) -> Option<Self> {
+        let before = node.in_flight.fetch_add(1, Ordering::Relaxed);
+        let lease = Self(node);
+        (before < most).then_some(lease)
     }
 
     /// The node.

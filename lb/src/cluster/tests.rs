@@ -5,6 +5,7 @@ use auth_api::status::Role;
 use super::*;
 use crate::config::tests::good_config;
 use crate::limits::{EJECTION_ERRORS_MIN, RAMP_PERMILLE_MIN};
+use crate::pool::Pick;
 
 fn cluster() -> Arc<Cluster> {
     cluster_of(&good_config())
@@ -56,12 +57,16 @@ fn whoever_waits_is_told_when_a_node_becomes_usable() {
     assert_eq!(cluster.pick(NodeSet::EMPTY, 0), Pick::NoneUsable);
 }
 
+fn lease(cluster: &Cluster, slot: usize) -> Option<Lease> {
+    Lease::take(cluster.node(slot)?, u32::MAX)
+}
+
 #[test]
 fn a_lease_counts_until_it_is_dropped() {
     let cluster = cluster();
     answer(&cluster, 0);
     answer(&cluster, 1);
-    let lease = cluster.lease(0).expect("a node");
+    let lease = lease(&cluster, 0).expect("a place");
     assert_eq!(cluster.nodes()[0].in_flight(), 1);
     for draw in DRAWS {
         assert_eq!(cluster.pick(NodeSet::EMPTY, draw), Pick::Node(1));
@@ -87,15 +92,40 @@ fn a_node_that_has_all_that_it_may_have_gets_no_more() {
     let cluster = cluster_of(&config);
     answer(&cluster, 0);
     answer(&cluster, 1);
-    let _first: Vec<Lease> = (0..2).filter_map(|_| cluster.lease(0)).collect();
-    let one = cluster.lease(1);
+    let _first: Vec<Lease> = (0..2).filter_map(|_| lease(&cluster, 0)).collect();
+    let one = lease(&cluster, 1);
     for draw in DRAWS {
         assert_eq!(cluster.pick(NodeSet::EMPTY, draw), Pick::Node(1));
     }
-    let _other = cluster.lease(1);
+    let _other = lease(&cluster, 1);
     assert_eq!(cluster.pick(NodeSet::EMPTY, 0), Pick::AllFull);
     drop(one);
     assert_eq!(cluster.pick(NodeSet::EMPTY, 0), Pick::Node(1));
+}
+
+#[test]
+fn requests_at_the_same_moment_cannot_take_the_same_last_place() {
+    let mut config = good_config();
+    config.limits.node_in_flight = 3;
+    let cluster = cluster_of(&config);
+    answer(&cluster, 0);
+    answer(&cluster, 1);
+    for round in 0..200u64 {
+        let start = std::sync::Barrier::new(8);
+        let take = |thread: u64| {
+            start.wait();
+            cluster.take(NodeSet::EMPTY, (round << 32) | thread).ok()
+        };
+        let taken: Vec<Lease> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..8).map(|thread| scope.spawn(move || take(thread))).collect();
+            threads
+                .into_iter()
+                .filter_map(|thread| thread.join().expect("no panic"))
+                .collect()
+        });
+        let at = |slot| taken.iter().filter(|lease| lease.node().slot == slot).count();
+        assert_eq!((at(0), at(1)), (3, 3), "round {round}");
+    }
 }
 
 #[test]
@@ -162,7 +192,7 @@ fn a_slow_node_gets_less_until_it_is_forgiven() {
         cluster.request_answered(&nodes[1], RouteClass::Api, Duration::from_millis(1));
         cluster.request_answered(&nodes[1], RouteClass::Api, Duration::from_millis(1));
     }
-    let _busy = cluster.lease(1);
+    let _busy = lease(&cluster, 1);
     for draw in DRAWS {
         assert_eq!(cluster.pick(NodeSet::EMPTY, draw), Pick::Node(1));
     }

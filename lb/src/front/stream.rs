@@ -1,14 +1,15 @@
 //! A client's connection after its handshake, which cuts off clients that send the head of a request too slowly.
 //!
 //! Between two requests a connection may rest. From the first byte of a request on, its headers must be complete within
-//! [`CLIENT_HEAD_MS_MAX`], however the bytes drip: pingora would count the pause before each of them only. HTTP/2 has
-//! bounds of its own.
+//! [`CLIENT_HEAD_MS_MAX`], however the bytes drip: pingora would count the pause before each of them only. A connection that
+//! chose HTTP/2 must begin with its preface within the same time, which pingora would wait for without end; after it,
+//! pingora closes a connection that has no request for [`CLIENT_IDLE_SECONDS_MAX`](crate::limits::CLIENT_IDLE_SECONDS_MAX), and unfinished headers are none.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,10 +21,14 @@ use pingora::protocols::{
     UniqueIDType,
 };
 use pingora::proxy::Session;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::gather::Gather;
 use crate::limits::CLIENT_HEAD_MS_MAX;
+
+/// Bytes that every HTTP/2 connection begins with (RFC 9113, 3.4).
+const PREFACE_BYTES: usize = 24;
 
 /// Whether a request is open on a connection, and how many there were.
 #[derive(Debug, Default)]
@@ -55,8 +60,20 @@ impl Pace {
 pub(super) struct ClientStream {
     inner: TlsStream<L4Stream>,
     digest: Option<Arc<SslDigest>>,
-    is_watched: bool,
-    head: Option<Head>,
+    watch: Watch,
+    /// HTTP/1 only: HTTP/2 gathers its frames itself.
+    gather: Option<Gather>,
+}
+
+/// What a client has only so much time for.
+#[derive(Debug)]
+enum Watch {
+    /// HTTP/1: the head of each request, from its first byte on.
+    Heads(Option<Head>),
+    /// HTTP/2: the preface.
+    Preface { missing: usize, given_up: Pin<Box<Sleep>> },
+    /// HTTP/2 after it.
+    Nothing,
 }
 
 /// A request whose first bytes have come.
@@ -69,38 +86,65 @@ struct Head {
 
 impl ClientStream {
     pub(super) fn new(inner: TlsStream<L4Stream>) -> Self {
+        let (watch, gather) = if inner.selected_alpn_proto() == Some(ALPN::H2) {
+            let preface = Watch::Preface {
+                missing: PREFACE_BYTES,
+                given_up: head_timer(),
+            };
+            (preface, None)
+        } else {
+            (Watch::Heads(None), Some(Gather::default()))
+        };
         Self {
             digest: inner.get_ssl_digest(),
-            is_watched: inner.selected_alpn_proto() != Some(ALPN::H2),
+            watch,
+            gather,
             inner,
-            head: None,
         }
     }
 
-    /// Looks at the clock after a read; true when the head of a request takes too long.
-    fn is_too_slow(&mut self, has_bytes: bool, cx: &mut Context<'_>) -> bool {
-        let Some(pace) = self.digest.as_ref().and_then(|digest| digest.extension.get::<Pace>()) else {
-            return false;
-        };
-        let (is_open, begun) = (pace.is_open.load(Ordering::Acquire), pace.begun.load(Ordering::Acquire));
-        if !self.is_watched || is_open {
-            self.head = None;
-            return false;
+    /// Looks at the clock after a read of so many bytes; true when the client takes too long.
+    fn is_too_slow(&mut self, bytes: usize, cx: &mut Context<'_>) -> bool {
+        match &mut self.watch {
+            Watch::Nothing => false,
+            Watch::Preface { missing, given_up } => {
+                *missing = missing.saturating_sub(bytes);
+                if *missing == 0 {
+                    self.watch = Watch::Nothing;
+                    return false;
+                }
+                given_up.as_mut().poll(cx).is_ready()
+            }
+            Watch::Heads(head) => {
+                let pace = self.digest.as_ref().and_then(|digest| digest.extension.get::<Pace>());
+                pace.is_some_and(|pace| is_head_too_slow(head, pace, bytes > 0, cx))
+            }
         }
-        if self.head.as_ref().is_some_and(|head| head.after != begun) {
-            // That one came through.
-            self.head = None;
-        }
-        if has_bytes && self.head.is_none() {
-            self.head = Some(Head {
-                after: begun,
-                given_up: Box::pin(sleep(Duration::from_millis(CLIENT_HEAD_MS_MAX))),
-            });
-        }
-        self.head
-            .as_mut()
-            .is_some_and(|head| head.given_up.as_mut().poll(cx).is_ready())
     }
+}
+
+fn is_head_too_slow(head: &mut Option<Head>, pace: &Pace, has_bytes: bool, cx: &mut Context<'_>) -> bool {
+    let (is_open, begun) = (pace.is_open.load(Ordering::Acquire), pace.begun.load(Ordering::Acquire));
+    if is_open {
+        *head = None;
+        return false;
+    }
+    if head.as_ref().is_some_and(|head| head.after != begun) {
+        // That one came through.
+        *head = None;
+    }
+    if has_bytes && head.is_none() {
+        *head = Some(Head {
+            after: begun,
+            given_up: head_timer(),
+        });
+    }
+    head.as_mut()
+        .is_some_and(|head| head.given_up.as_mut().poll(cx).is_ready())
+}
+
+fn head_timer() -> Pin<Box<Sleep>> {
+    Box::pin(sleep(Duration::from_millis(CLIENT_HEAD_MS_MAX)))
 }
 
 impl AsyncRead for ClientStream {
@@ -108,8 +152,8 @@ impl AsyncRead for ClientStream {
         let this = self.get_mut();
         let before = buf.filled().len();
         let read = Pin::new(&mut this.inner).poll_read(cx, buf);
-        let has_bytes = buf.filled().len() > before;
-        if matches!(read, Poll::Ready(Err(_))) || !this.is_too_slow(has_bytes, cx) {
+        let bytes = buf.filled().len() - before;
+        if matches!(read, Poll::Ready(Err(_))) || !this.is_too_slow(bytes, cx) {
             return read;
         }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -118,15 +162,27 @@ impl AsyncRead for ClientStream {
 
 impl AsyncWrite for ClientStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(cx, buf)
+        let this = self.get_mut();
+        match &mut this.gather {
+            Some(gather) => gather.poll_write(&mut this.inner, cx, buf),
+            None => Pin::new(&mut this.inner).poll_write(cx, buf),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+        let this = self.get_mut();
+        match &mut this.gather {
+            Some(gather) => gather.poll_flush(&mut this.inner, cx),
+            None => Pin::new(&mut this.inner).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+        let this = self.get_mut();
+        if let Some(gather) = &mut this.gather {
+            ready!(gather.poll_flush(&mut this.inner, cx))?;
+        }
+        Pin::new(&mut this.inner).poll_shutdown(cx)
     }
 
     fn poll_write_vectored(
@@ -134,17 +190,24 @@ impl AsyncWrite for ClientStream {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write_vectored(cx, bufs)
+        let this = self.get_mut();
+        if this.gather.is_none() {
+            return Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
+        }
+        let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
+        Pin::new(this).poll_write(cx, first)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
+        self.gather.is_none() && self.inner.is_write_vectored()
     }
 }
 
 #[async_trait]
 impl Shutdown for ClientStream {
     async fn shutdown(&mut self) {
+        // What is held belongs to an answer that is over; a client that is gone cannot be told.
+        let _ = AsyncWriteExt::flush(self).await;
         Shutdown::shutdown(&mut self.inner).await;
     }
 }

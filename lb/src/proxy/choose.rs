@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use super::Proxy;
 use super::context::Context;
 use super::route::RouteClass;
+use crate::cluster::Lease;
 use crate::limits::{NODE_STREAM_READ_MS_MAX, SECOND_ROUND_PAUSE_MS};
 use crate::pool::{NodeSet, Pick};
 use crate::{clock, entropy};
@@ -21,13 +22,10 @@ impl Proxy {
     /// No node became usable in time, or too many requests wait already.
     pub(super) async fn choose(&self, context: &mut Context) -> Result<Box<HttpPeer>> {
         context.lease = None;
-        let index = match self.cluster.pick(context.tried, entropy::draw()) {
-            Pick::Node(index) => index,
-            Pick::AllTried | Pick::NoneUsable => self.wait_for_node(context).await?,
-            Pick::AllFull => return Err(self.overloaded()),
-        };
-        let Some(lease) = self.cluster.lease(index) else {
-            return Err(no_node("the picked node was just removed"));
+        let lease = match self.cluster.take(context.tried, entropy::draw()) {
+            Ok(lease) => lease,
+            Err(Pick::AllFull | Pick::Node(_)) => return Err(self.overloaded()),
+            Err(Pick::AllTried | Pick::NoneUsable) => self.wait_for_node(context).await?,
         };
         let mut peer = lease.node().peer();
         peer.options.read_timeout = Some(match context.route {
@@ -40,8 +38,8 @@ impl Proxy {
             | RouteClass::Refused => context.live.config.timeouts.one_try.min(context.remaining()),
         });
         context.node = Some(Arc::clone(lease.node()));
+        context.tried.insert(lease.node().slot);
         context.lease = Some(lease);
-        context.tried.insert(index);
         context.attempts += 1;
         context.attempt_started = clock::now();
         Ok(peer)
@@ -53,7 +51,7 @@ impl Proxy {
         no_node("every usable node has all the requests that it may have")
     }
 
-    async fn wait_for_node(&self, context: &mut Context) -> Result<usize> {
+    async fn wait_for_node(&self, context: &mut Context) -> Result<Lease> {
         let Some(_hold) = self.cluster.hold() else {
             self.metrics.overloaded("held");
             return Err(no_node("too many requests wait for a node"));
@@ -62,12 +60,12 @@ impl Proxy {
         let given_up_at = clock::now() + context.live.config.timeouts.hold.min(context.remaining());
         loop {
             let remaining = given_up_at.saturating_duration_since(clock::now());
-            let pause = match self.cluster.pick(context.tried, entropy::draw()) {
-                Pick::Node(index) => return Ok(index),
-                Pick::AllFull => return Err(self.overloaded()),
+            let pause = match self.cluster.take(context.tried, entropy::draw()) {
+                Ok(lease) => return Ok(lease),
+                Err(Pick::AllFull | Pick::Node(_)) => return Err(self.overloaded()),
                 // Every usable node failed this request once: give them a moment, then start over.
-                Pick::AllTried => Duration::from_millis(SECOND_ROUND_PAUSE_MS).min(remaining),
-                Pick::NoneUsable => remaining,
+                Err(Pick::AllTried) => Duration::from_millis(SECOND_ROUND_PAUSE_MS).min(remaining),
+                Err(Pick::NoneUsable) => remaining,
             };
             let _ = timeout(pause, changes.changed()).await;
             context.tried = NodeSet::EMPTY;

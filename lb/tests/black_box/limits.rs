@@ -48,6 +48,26 @@ async fn a_head_that_drips_is_cut_off_however_it_drips() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_preface_of_http_2_that_drips_is_cut_off() {
+    let cluster = cluster(1).await;
+    let stream = cluster.lb.client().connect_with("h2").await;
+    let (mut reading, mut writing) = tokio::io::split(stream);
+    let start = Instant::now();
+    let dripping = tokio::spawn(async move {
+        let mut drips = tokio::time::interval(Duration::from_millis(900));
+        for byte in b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" {
+            drips.tick().await;
+            if writing.write_all(&[*byte]).await.is_err() || writing.flush().await.is_err() {
+                return;
+            }
+        }
+    });
+    let _settings_or_nothing = rest(&mut reading).await;
+    assert!(CUT_OFF.contains(&start.elapsed()), "after {:?}", start.elapsed());
+    dripping.abort();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_connection_may_rest_between_two_requests() {
     let cluster = cluster(1).await;
     let mut stream = cluster.lb.client().connect().await;
@@ -203,14 +223,18 @@ async fn a_full_cluster_says_so_at_once() {
     for node in &cluster.nodes {
         node.behave(Conduct::Wait);
     }
-    for count in 1..=2 {
+    // All at the same moment: no two of them may take the same last place.
+    for _ in 0..20 {
         let client = client.clone();
-        waiting.push(tokio::spawn(async move { client.post("/v1/accounts", "{}").await }));
-        until("one node more works on one", || async {
-            cluster.nodes.iter().filter(|node| node.seen().len() == 1).count() == count
-        })
-        .await;
+        waiting.push(tokio::spawn(async move {
+            client.post("/v1/accounts", "{}").await.status.as_u16()
+        }));
     }
+    until("the others were refused", || async {
+        waiting.iter().filter(|answer| answer.is_finished()).count() == 18
+    })
+    .await;
+    assert!(cluster.nodes.iter().all(|node| node.seen().len() == 1));
     let start = Instant::now();
     let refused = client.post("/v1/accounts", "{}").await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
@@ -222,12 +246,15 @@ async fn a_full_cluster_says_so_at_once() {
     );
     cluster
         .lb
-        .until_counted("tfauth_lb_overloaded_total{limit=\"node_in_flight\"} 1")
+        .until_counted("tfauth_lb_overloaded_total{limit=\"node_in_flight\"} 19")
         .await;
     cluster.nodes.iter().for_each(|node| node.go());
+    let mut statuses = Vec::new();
     for answer in waiting {
-        assert_eq!(answer.await.expect("no panic").status, 200);
+        statuses.push(answer.await.expect("no panic"));
     }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [vec![200; 2], vec![503; 18]].concat());
 }
 
 #[tokio::test(flavor = "multi_thread")]

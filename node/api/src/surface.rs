@@ -74,10 +74,28 @@ pub struct Rule {
     pub methods: Methods,
     /// Cost.
     pub kind: Kind,
+    /// Bytes at the beginning of the pattern that every path of it begins with.
+    literal_bytes: usize,
 }
 
 const fn rule(pattern: &'static str, methods: Methods, kind: Kind) -> Rule {
-    Rule { pattern, methods, kind }
+    Rule {
+        pattern,
+        methods,
+        kind,
+        literal_bytes: literal_bytes(pattern.as_bytes()),
+    }
+}
+
+/// Bytes before the first `/*`, or all of them.
+const fn literal_bytes(pattern: &[u8]) -> usize {
+    let mut length = 0;
+    while length < pattern.len()
+        && !(pattern[length] == b'/' && length + 1 < pattern.len() && pattern[length + 1] == b'*')
+    {
+        length += 1;
+    }
+    length
 }
 
 /// The whole surface. The first line whose pattern fits counts.
@@ -160,7 +178,12 @@ pub const RULES: &[Rule] = &[
 /// because the load balancer refuses those.
 #[must_use]
 pub fn find(path: &str) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| fits(rule.pattern, path))
+    // One comparison of bytes rules out most lines; every request comes through here.
+    let begins_so = |rule: &&Rule| {
+        path.as_bytes()
+            .starts_with(&rule.pattern.as_bytes()[..rule.literal_bytes])
+    };
+    RULES.iter().filter(begins_so).find(|rule| fits(rule.pattern, path))
 }
 
 fn fits(pattern: &str, path: &str) -> bool {
@@ -210,6 +233,17 @@ mod tests {
             (crate::paths::JWKS, "/.well-known/*"),
         ] {
             assert_eq!(pattern_of(path), pattern, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_pattern_ends_before_its_first_star() {
+        let bytes_of = |pattern: &str| find(pattern).map_or(0, |rule| rule.literal_bytes);
+        assert_eq!(bytes_of("/v1/account/x"), "/v1/account".len());
+        assert_eq!(bytes_of("/v1/accounts"), "/v1/accounts".len());
+        assert_eq!(bytes_of("/"), 1);
+        for rule in RULES {
+            assert!(!rule.pattern[..rule.literal_bytes].contains('*'), "{}", rule.pattern);
         }
     }
 
