@@ -33,6 +33,9 @@ mod read;
 mod record;
 mod scrub;
 mod shutdown;
+#[cfg(feature = "cluster-sim")]
+#[doc(hidden)]
+pub mod simulation;
 mod state;
 mod status;
 #[cfg(test)]

@@ -137,12 +137,8 @@ impl Rounds {
         self.counters.read_rounds.fetch_add(1, Relaxed);
         let leader = (*self.leader.borrow_and_update()).ok_or("no leader is known")?;
         if leader == self.me {
-            let asked = self.raft.get_read_linearizer(ReadPolicy::ReadIndex);
-            let linearizer = tokio::time::timeout(ROUND_MAX, asked).await;
-            let linearizer = linearizer
-                .map_err(|_| "no quorum answered in time")?
-                .map_err(|error| error.to_string())?;
-            return Ok(linearizer.read_log_id().index());
+            let confirmed = tokio::time::timeout(ROUND_MAX, confirm(&self.raft)).await;
+            return confirmed.map_err(|_| "no quorum answered in time")?;
         }
         let link = self.links.get(leader, Class::Control);
         let mut watched = self.leader.clone();
@@ -161,4 +157,14 @@ impl Rounds {
         let changed = self.leader.changed();
         let _either = tokio::time::timeout(RETRY_PAUSE, changed).await.map(|_| ());
     }
+}
+
+/// On the leader: a quorum confirms that it still leads, and up to where a read must see.
+pub(crate) async fn confirm(raft: &Raft) -> Result<u64, String> {
+    #[cfg(feature = "mutations")]
+    if mutations::on(mutations::Mutation::LeaseRead) && raft.is_leader() {
+        return Ok(0);
+    }
+    let linearizer = raft.get_read_linearizer(ReadPolicy::ReadIndex).await;
+    Ok(linearizer.map_err(|error| error.to_string())?.read_log_id().index())
 }

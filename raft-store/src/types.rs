@@ -10,6 +10,13 @@ use openraft::entry::{RaftEntry, RaftPayload};
 use openraft::type_config::alias::{LogIdOf, SnapshotMetaOf, StoredMembershipOf};
 use openraft::vote::RaftVote;
 
+/// What tasks, timers and randomness of consensus come from.
+#[cfg(not(feature = "cluster-sim"))]
+pub(crate) type Runtime = openraft::impls::TokioRuntime;
+/// In a simulation all randomness follows from one seed.
+#[cfg(feature = "cluster-sim")]
+pub(crate) type Runtime = openraft::rt::deterministic_rng::DeterministicRng<openraft::impls::TokioRuntime>;
+
 openraft::declare_raft_types!(
     /// Consensus over opaque commands.
     pub(crate) Types:
@@ -22,6 +29,7 @@ openraft::declare_raft_types!(
         Vote = Vote,
         Payload = Payload,
         Entry = Entry,
+        AsyncRuntime = Runtime,
 );
 
 pub(crate) type LeaderId = openraft::impls::leader_id_adv::LeaderId<u64, u64>;

@@ -45,7 +45,6 @@ mutations! {
     5 => RevokeForgotten, "revoke-forgotten", "an ended session is taken for a live one";
     6 => LockKeepsSessions, "lock-keeps-sessions", "locking an account leaves its sessions alive";
     7 => ClockGoesBack, "clock-goes-back", "the time of the log is that of each entry";
-    8 => StaleEvidence, "stale-evidence", "evidence of an account that has changed since is taken";
     9 => NameTakenTwice, "name-taken-twice", "a name is not looked up before it is given";
     10 => ChallengeKept, "challenge-kept", "an answered challenge can be answered again";
     11 => RecoveryCodeKept, "recovery-code-kept", "a recovery code is not taken out of its list";

@@ -3,7 +3,13 @@
 //!
 //! Opens no socket, starts no process, reads no clock: what happens is a function of the seed.
 
+pub mod campaign;
+pub mod command;
+pub mod dice;
 pub mod history;
 pub mod limits;
 pub mod linearizable;
 pub mod models;
+pub mod rules;
+#[cfg(feature = "store")]
+pub mod store;

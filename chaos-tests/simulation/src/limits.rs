@@ -5,3 +5,33 @@ pub const CHECK_STATES_MAX: usize = 2_000_000;
 
 /// Calls of a failing prefix that a message shows.
 pub const SHOWN_CALLS_MAX: usize = 12;
+
+/// Replicas compare their rows after every so many entries.
+pub const DIGEST_ENTRIES: usize = 32;
+
+/// Steps of one run of the rules, before it heals.
+pub const RULES_STEPS: u64 = 900;
+
+/// Rounds within which everybody must be answered once everything is healed.
+pub const HEALED_ROUNDS_MAX: u64 = 12;
+
+/// Tries of one request before its client gives up and does not know.
+pub const TRIES_MAX: u32 = 4;
+
+/// How long after its first proposal a request is proposed again with a new time, at most.
+pub const RETRIED_FOR_SECONDS: u64 = 60;
+
+/// Failures that a report shows.
+pub const FAILURES_SHOWN_MAX: usize = 10;
+
+/// Seeds from which on every fault and every outcome must have happened.
+pub const COVERED_SEEDS_MIN: u64 = 50;
+
+/// Clients of a run of the store.
+pub const STORE_CLIENTS: u64 = 4;
+
+/// Faults of a run of the store, and ends of faults.
+pub const STORE_FAULTS: u64 = 14;
+
+/// How long a healed cluster may take until it serves, in simulated milliseconds.
+pub const HEALED_MS_MAX: u64 = 5_000;

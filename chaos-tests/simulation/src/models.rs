@@ -83,7 +83,8 @@ impl Model for Life {
     }
 }
 
-/// A name that one owner may have: `take` with the owner. The same owner may take it again (a repeat).
+/// A name that one owner may have: `take` with the owner. The same owner may take it again (a repeat). `free` with the owner
+/// gives it back, if it is his.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct UniqueName;
 
@@ -96,6 +97,7 @@ impl Model for UniqueName {
         match (call.verb.as_str(), &call.outcome) {
             ("take", Outcome::Ok(_)) => free.then(|| Some(taker.to_owned())),
             ("take", Outcome::Unknown(_)) if free => Some(Some(taker.to_owned())),
+            ("free", Outcome::Ok(_) | Outcome::Unknown(_)) => Some(owner.clone().filter(|_| !free)),
             (_, Outcome::Ok(_)) => None,
             (_, Outcome::Denied(_) | Outcome::Unknown(_)) => Some(owner.clone()),
         }

@@ -200,6 +200,11 @@ impl RaftLogStorage<Types> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
+        #[cfg(feature = "mutations")]
+        if mutations::on(mutations::Mutation::VoteNotSaved) {
+            self.memory.write().vote = Some(*vote);
+            return Ok(());
+        }
         let (done, wait) = oneshot::channel();
         self.queue.send_and_wait(Op::Vote { vote: *vote, done }, wait).await?;
         self.memory.write().vote = Some(*vote);

@@ -282,6 +282,10 @@ impl Writer {
         if !group.needs_flush {
             return Ok(());
         }
+        #[cfg(feature = "mutations")]
+        if mutations::on(mutations::Mutation::AcknowledgeBeforeFlush) {
+            return Ok(());
+        }
         let started = Instant::now();
         let frames = self.frames()?;
         disk::no_panic(|| frames.flush())?;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use openraft::ReadPolicy;
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, TransferLeaderRequest, VoteRequest};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Semaphore, mpsc};
@@ -258,13 +257,7 @@ impl Service {
     }
 
     async fn read_index(&self) -> Served {
-        let linearizer = self
-            .lead
-            .raft
-            .get_read_linearizer(ReadPolicy::ReadIndex)
-            .await
-            .map_err(text)?;
-        Ok(linearizer.read_log_id().index().to_bytes())
+        Ok(crate::read::confirm(&self.lead.raft).await?.to_bytes())
     }
 }
 

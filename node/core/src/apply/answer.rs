@@ -199,6 +199,10 @@ fn accept_recovery(
     };
     if let Some(code) = set.codes.get_mut(place) {
         code.used_at = Some(moment.now);
+        #[cfg(feature = "mutations")]
+        if mutations::on(mutations::Mutation::RecoveryCodeKept) {
+            code.used_at = None;
+        }
     }
     if let Some(hash) = answer.replacement {
         set.codes.push(RecoveryCode { hash, used_at: None });

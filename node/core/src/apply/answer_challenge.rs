@@ -65,6 +65,10 @@ pub(super) fn run(moment: Moment<'_>, command: &Answered<'_>, tables: &mut impl 
         Verdict::Right(proof) => {
             let method = proof.method();
             tables.remove(Table::Challenges, &challenge.id.0)?;
+            #[cfg(feature = "mutations")]
+            if mutations::on(mutations::Mutation::ChallengeKept) {
+                crate::tables::schema::put(tables, Table::Challenges, &challenge.id.0, &challenge)?;
+            }
             answer::accept(moment, &mut standing, proof, command.answer, tables)?;
             match challenge.step_up {
                 Some(session) => stepped_up(moment, standing, session, method, tables),

@@ -11,6 +11,8 @@ mod answer;
 mod answer_challenge;
 mod audited;
 mod bootstrap_admin;
+#[cfg(feature = "mutations")]
+mod broken;
 mod challenges;
 mod change_password;
 mod confirm_email;
@@ -83,15 +85,26 @@ pub const CLOCK_KEY: &[u8] = b"clock";
 /// A [`Fault`] stops the node: it must not go on with a state that may differ from the others'. The caller then drops
 /// whatever was written.
 pub fn apply(index: u64, entry: &Entry, tables: &mut impl Tables) -> Result<Reply, Fault> {
-    if let Some(first) = query::reply(tables, entry.request_id)? {
+    let first = query::reply(tables, entry.request_id)?;
+    #[cfg(feature = "mutations")]
+    let first = first.filter(|_| !mutations::on(mutations::Mutation::NoDedup));
+    if let Some(first) = first {
         return Ok(first);
     }
     let now = entry.at.max(query::log_clock(tables)?);
+    #[cfg(feature = "mutations")]
+    let now = if mutations::on(mutations::Mutation::ClockGoesBack) {
+        entry.at
+    } else {
+        now
+    };
     // Replies are kept for longer than entries may be old: a repeat whose first reply is gone never takes effect again.
     if entry.at.plus_seconds(ENTRY_AGE_SECONDS_MAX) <= now {
         return audited::report(index, entry, now, Decision::denied(Denial::TooOld {}), tables);
     }
     put(tables, Table::Meta, CLOCK_KEY, &now)?;
+    #[cfg(feature = "mutations")]
+    broken::depend_on_the_process(now, tables)?;
     let mails = Cell::new(0);
     let moment = Moment {
         index,

@@ -63,6 +63,11 @@ fn presented(session: &Session, generation: u32, now: Timestamp) -> Presented {
     let in_grace = now <= session.rotated_at.plus_seconds(REFRESH_GRACE_SECONDS);
     // Generations count from 1: nothing precedes the first.
     let predecessor = session.generation.checked_sub(1).filter(|before| *before > 0);
+    #[cfg(feature = "mutations")]
+    let predecessor = predecessor.map(|before| match mutations::on(mutations::Mutation::GraceForOlder) {
+        true => before.min(generation),
+        false => before,
+    });
     match session.generation.checked_add(1) {
         Some(next) if generation == session.generation => Presented::Current { next },
         Some(_) | None if in_grace && predecessor == Some(generation) => Presented::Predecessor,

@@ -27,7 +27,10 @@ pub(super) fn apply(
     if policy.registration.closed {
         return Ok(Decision::denied(Denial::RegistrationClosed {}));
     }
-    if let Some(owner) = get::<AccountId>(tables, Table::Usernames, command.username_key.as_bytes())? {
+    let owner = get::<AccountId>(tables, Table::Usernames, command.username_key.as_bytes())?;
+    #[cfg(feature = "mutations")]
+    let owner = owner.filter(|_| !mutations::on(mutations::Mutation::NameTakenTwice));
+    if let Some(owner) = owner {
         return Ok(Decision::denied(Denial::UsernameTaken {}).about(owner));
     }
     // An id that is in use is a fault of the proposer's randomness. It must not replace an account.

@@ -89,11 +89,18 @@ fn reset(
     tables: &mut impl Tables,
 ) -> Result<Decision, Fault> {
     let id = standing.account.id;
+    #[cfg(feature = "mutations")]
+    let kept = query::mail_token(tables, &command.token, moment.now)?;
     tables.remove(Table::MailTokens, &command.token.0)?;
     // The token came by mail: whoever has it reads the account's address.
     account_rows::confirm_address(moment.now, &mut standing.account, &standing.policy);
     account_rows::set_password(moment, &mut standing.account, &command.password, None, tables)?;
     standing.clear();
+    #[cfg(feature = "mutations")]
+    if let Some(token) = kept.filter(|_| mutations::on(mutations::Mutation::ResetTokenKept)) {
+        standing.account.password_changed_at = None;
+        put(tables, Table::MailTokens, &command.token.0, &token)?;
+    }
     guess::put_advanced(standing.account, tables)?;
     Ok(Decision::done("password_reset").about(id))
 }

@@ -29,6 +29,16 @@ pub(super) enum Verdict {
 
 /// Judges evidence by the factor's row alone.
 pub(super) fn judge(factor: &Factor, code: &CodeEvidence) -> Verdict {
+    #[cfg(feature = "mutations")]
+    let forgetful = Factor {
+        last_step: None,
+        ..factor.clone()
+    };
+    #[cfg(feature = "mutations")]
+    let factor = match mutations::on(mutations::Mutation::ReadThenWriteConsume) {
+        true => &forgetful,
+        false => factor,
+    };
     match code.matched_step {
         Some(step) if code.factor == factor.id => {
             if factor.last_step.is_none_or(|last| step > last) {

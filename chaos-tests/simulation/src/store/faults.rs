@@ -1,0 +1,179 @@
+//! What goes wrong in a run of the store: one thing after the other, some of them at the same time.
+//!
+//! Must not take more machines away than the cluster is made for when it heals.
+
+use crate::dice::Dice;
+use raft_store::simulation::{Cluster, Power, Weather};
+use serde::Serialize;
+use std::time::Duration;
+
+/// How often each fault struck.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Struck {
+    /// Processes killed.
+    pub kills: u64,
+    /// Power lost, in the middle of writes as well.
+    pub power: u64,
+    /// Members cut off, halves, one direction, bridges.
+    pub cuts: u64,
+    /// Networks that lose, double and delay.
+    pub storms: u64,
+    /// Disks that are slow.
+    pub slow_disks: u64,
+    /// Disks replaced by empty ones under the old id.
+    pub wipes: u64,
+}
+
+impl Struck {
+    /// Each with its name.
+    #[must_use]
+    pub fn named(&self) -> [(&'static str, u64); 6] {
+        [
+            ("kills", self.kills),
+            ("power losses", self.power),
+            ("cuts", self.cuts),
+            ("storms", self.storms),
+            ("slow disks", self.slow_disks),
+            ("wiped disks", self.wipes),
+        ]
+    }
+
+    /// Both together.
+    pub fn add(&mut self, other: Self) {
+        self.kills += other.kills;
+        self.power += other.power;
+        self.cuts += other.cuts;
+        self.storms += other.storms;
+        self.slow_disks += other.slow_disks;
+        self.wipes += other.wipes;
+    }
+}
+
+/// One fault, or the end of some.
+pub(super) async fn strike(
+    cluster: &Cluster,
+    dice: &mut Dice,
+    struck: &mut Struck,
+    wiped: &mut Option<u64>,
+) -> Result<(), String> {
+    let ids = cluster.ids().to_vec();
+    let id = victim(cluster, dice);
+    match dice.below(12) {
+        0..=2 => {
+            let power = match dice.below(4) {
+                0 => Power::Killed,
+                1 | 2 => Power::Lost,
+                _ => Power::Torn(dice.next()),
+            };
+            let count = if power == Power::Killed {
+                &mut struck.kills
+            } else {
+                &mut struck.power
+            };
+            *count += 1;
+            if power != Power::Killed && dice.percent(60) {
+                cluster.unplug_soon(id, dice.below(12));
+                tokio::time::sleep(Duration::from_millis(5 + dice.below(60))).await;
+            }
+            cluster.stop(id, power).await;
+        }
+        3 => {
+            struck.power += 1;
+            for id in &ids {
+                cluster.stop(*id, Power::Lost).await;
+            }
+        }
+        4 | 5 => {
+            struck.cuts += 1;
+            cut(cluster, dice, &ids, id);
+        }
+        6 => {
+            struck.storms += 1;
+            let weather = Weather {
+                lost_percent: dice.below(30),
+                doubled_percent: dice.below(30),
+                delay_ms: 1 + dice.below(150),
+            };
+            cluster.weather(weather);
+        }
+        7 => {
+            struck.slow_disks += 1;
+            cluster.disk_pace(id, Duration::from_millis(20 + dice.below(700)));
+        }
+        8 if wiped.is_none() && dice.percent(40) => {
+            struck.wipes += 1;
+            *wiped = Some(id);
+            cluster.wipe(id, dice.next()).await?;
+        }
+        _ => relief(cluster, dice, *wiped).await?,
+    }
+    Ok(())
+}
+
+/// Mostly whoever leads.
+fn victim(cluster: &Cluster, dice: &mut Dice) -> u64 {
+    let leaders: Vec<u64> = cluster
+        .ids()
+        .iter()
+        .copied()
+        .filter(|id| cluster.facts(*id).leads)
+        .collect();
+    let any = 1 + dice.below(cluster.ids().len() as u64);
+    if dice.percent(60) {
+        dice.recent(&leaders).unwrap_or(any)
+    } else {
+        any
+    }
+}
+
+fn cut(cluster: &Cluster, dice: &mut Dice, ids: &[u64], id: u64) {
+    let others: Vec<u64> = ids.iter().copied().filter(|other| *other != id).collect();
+    match dice.below(4) {
+        // Alone.
+        0 => others.iter().for_each(|other| {
+            cluster.cut(id, *other);
+            cluster.cut(*other, id);
+        }),
+        // Heard by nobody, or hearing nobody.
+        1 => others.iter().for_each(|other| cluster.cut(id, *other)),
+        2 => others.iter().for_each(|other| cluster.cut(*other, id)),
+        // A bridge: the others reach each other through this one only.
+        _ => {
+            for (one, other) in others.iter().zip(others.iter().skip(1)) {
+                cluster.cut(*one, *other);
+                cluster.cut(*other, *one);
+            }
+        }
+    }
+}
+
+/// Some of it ends.
+async fn relief(cluster: &Cluster, dice: &mut Dice, wiped: Option<u64>) -> Result<(), String> {
+    if dice.percent(50) {
+        cluster.join();
+    }
+    if dice.percent(50) {
+        cluster.weather(Weather {
+            delay_ms: 5,
+            ..Weather::default()
+        });
+    }
+    for id in cluster.ids().to_vec() {
+        cluster.disk_pace(id, Duration::from_millis(3));
+        if dice.percent(70) {
+            restart(cluster, id, wiped).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A member whose disk stopped in the middle of a write is stopped as a whole first.
+pub(super) async fn restart(cluster: &Cluster, id: u64, wiped: Option<u64>) -> Result<(), String> {
+    if wiped == Some(id) {
+        return Ok(());
+    }
+    if cluster.facts(id).fault.is_some() {
+        cluster.stop(id, Power::Lost).await;
+    }
+    cluster.restart(id).await.map_err(|error| format!("open: {error}"))
+}
