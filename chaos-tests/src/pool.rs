@@ -118,6 +118,15 @@ impl Pool {
     }
 }
 
+impl Pool {
+    /// Accounts that have a code that nobody used, at this moment.
+    #[must_use]
+    pub fn ready(&self) -> usize {
+        let accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        accounts.iter().filter(|a| a.last_step <= clock::step()).count()
+    }
+}
+
 fn finish(joined: Option<Result<Result<Account, String>, tokio::task::JoinError>>) -> Result<Account, String> {
     match joined {
         Some(Ok(account)) => account,

@@ -21,6 +21,8 @@ use traffic::{PER_SECOND, Sample, Supply, Traffic};
 
 /// The first login takes one step of its code, later ones one each; enough for every login of a run.
 const ACCOUNTS: usize = 240;
+/// Logins of one run, with some to spare.
+const LOGINS_PER_RUN: usize = 120;
 /// Refreshes of four seconds may be waiting at the same time.
 const SESSIONS: usize = 240;
 /// Traffic before the fault, with the node away, and after it came back.
@@ -109,6 +111,7 @@ async fn one(
     supply: &Arc<Supply>,
 ) -> Result<Row, String> {
     cluster.wait_healthy().await.map_err(|error| error.to_string())?;
+    supply.restock(LOGINS_PER_RUN).await;
     let before = supply.doubled();
     let victim = fault.victim(cluster).await?;
     let traffic = Traffic::start(api.clone(), Arc::clone(supply));

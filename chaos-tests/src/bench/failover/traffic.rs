@@ -81,6 +81,13 @@ impl Supply {
         Ok(supply)
     }
 
+    /// Waits until there are codes for every login of a run.
+    pub(super) async fn restock(&self, logins: usize) {
+        while self.pool.ready() < logins {
+            tokio::time::sleep(crate::limits::POLL).await;
+        }
+    }
+
     /// Refreshes that took effect more often than they were answered, over all sessions whose every refresh was answered.
     pub(super) fn doubled(&self) -> u64 {
         let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
