@@ -1,8 +1,8 @@
 //! The dialect of passwords and TOTP as a client sees it: six calls, statuses and bodies, no opinions.
 
 use auth_api::dialect_003::{LOGIN, QRCODE, REFRESH, USER, USER_INFO};
-use reqwest::Client;
 use reqwest::header::HeaderMap;
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
 /// Somebody with an account, or about to have one.
@@ -140,6 +140,31 @@ impl Api {
     /// No answer.
     pub async fn post(&self, path: &str, body: &Value) -> Result<Answer, String> {
         self.finish(self.client.post(format!("{}{path}", self.url)).json(body))
+            .await
+    }
+
+    /// Any call of the contract, as `bearer` if there is one.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn send(&self, method: Method, path: &str, bearer: &str, body: Option<&Value>) -> Result<Answer, String> {
+        let mut request = self.client.request(method, format!("{}{path}", self.url));
+        if !bearer.is_empty() {
+            request = request.bearer_auth(bearer);
+        }
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        self.finish(request).await
+    }
+
+    /// Replaces something, if it still has this version.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn replace(&self, path: &str, bearer: &str, version: u64, body: &Value) -> Result<Answer, String> {
+        let request = self.client.put(format!("{}{path}", self.url)).bearer_auth(bearer);
+        self.finish(request.header("if-match", format!("\"{version}\"")).json(body))
             .await
     }
 

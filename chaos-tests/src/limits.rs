@@ -18,3 +18,15 @@ pub const LOG_LINES_WITHOUT_A_MEMBER_MAX: usize = 30;
 pub const POLL: Duration = Duration::from_millis(50);
 /// Lines of a source file.
 pub const FILE_LINES_MAX: usize = 400;
+/// How long an unused code of an authenticator app may be waited for: one step, and a moment.
+pub const CODE_PATIENCE: Duration = Duration::from_secs(45);
+/// How long a mail may take while nothing is broken, and while something is.
+pub const MAIL_PATIENCE: Duration = Duration::from_secs(12);
+/// How long the operator's command line may take.
+pub const CTL_MAX: Duration = Duration::from_secs(20);
+/// After everything is mended: a leader is there.
+pub const LEADER_AFTER_MAX: Duration = Duration::from_secs(3);
+/// After everything is mended: a write is acknowledged.
+pub const WRITE_AFTER_MAX: Duration = Duration::from_secs(5);
+/// After everything is mended: every member is ready and has applied everything, and no change of the membership is open.
+pub const SETTLED_AFTER_MAX: Duration = Duration::from_secs(30);

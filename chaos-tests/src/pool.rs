@@ -25,6 +25,16 @@ pub struct Attempt {
     pub person: Person,
     /// An unused code.
     pub code: String,
+    /// Its step: with the account, the name of this code.
+    pub step: u64,
+}
+
+impl Attempt {
+    /// Names the code without telling it.
+    #[must_use]
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.person.username, self.step)
+    }
 }
 
 /// Many accounts.
@@ -114,6 +124,7 @@ impl Pool {
         Some(Attempt {
             person: account.person.clone(),
             code,
+            step: account.last_step,
         })
     }
 }

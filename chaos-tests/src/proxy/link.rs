@@ -86,6 +86,12 @@ impl Link {
         self.target.send_replace(port);
     }
 
+    /// Where it carries to.
+    #[must_use]
+    pub fn target(&self) -> u16 {
+        *self.target.borrow()
+    }
+
     /// Changes what is wrong with it.
     pub fn change(&self, change: impl FnOnce(&mut Faults)) {
         self.faults.send_modify(|faults| {

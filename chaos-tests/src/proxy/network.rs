@@ -63,6 +63,12 @@ impl Network {
         }
     }
 
+    /// The peer listener of a node, behind its links.
+    #[must_use]
+    pub fn peer_port(&self, node: &str) -> Option<u16> {
+        self.link(ANYBODY, node).map(Link::target)
+    }
+
     /// Names of the nodes.
     #[must_use]
     pub fn nodes(&self) -> &[String] {

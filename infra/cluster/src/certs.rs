@@ -20,6 +20,9 @@ pub const FRONT: &str = "localhost";
 pub const FRONT_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const LIFE: Duration = Duration::from_secs(24 * 60 * 60 * CERTIFICATE_DAYS);
+const NODE_USAGES: &[ExtendedKeyUsagePurpose] =
+    &[ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
 
 /// Signs certificates of one cluster.
 pub struct Authority {
@@ -44,14 +47,27 @@ impl Authority {
     pub fn generate() -> Result<Self> {
         let key = KeyPair::generate().map_err(|e| failed("the authority's key", &e))?;
         let key_pem = key.serialize_pem();
-        let mut params = params("tfauth throw-away development CA", &[])?;
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-            KeyUsagePurpose::DigitalSignature,
-        ];
+        let params = authority()?;
         let pem = params.self_signed(&key).map_err(|e| failed("the authority", &e))?.pem();
+        Ok(Self {
+            issuer: Issuer::new(params, key),
+            pem,
+            key_pem,
+        })
+    }
+
+    /// The authority of a cluster that was made before.
+    ///
+    /// # Errors
+    /// Its files cannot be read.
+    pub fn load(layout: &Layout) -> Result<Self> {
+        let read = |path: std::path::PathBuf| {
+            files::read(&path)?.ok_or_else(|| Error::refused(format!("{} does not exist", path.display())))
+        };
+        let (pem, key_pem) = (read(layout.ca())?, read(layout.key("ca"))?);
+        let key = KeyPair::from_pem(&key_pem).map_err(|e| failed("the authority's key", &e))?;
+        // What it signs names it by its name and its key, and both are the same as before.
+        let params = authority()?;
         Ok(Self {
             issuer: Issuer::new(params, key),
             pem,
@@ -70,8 +86,28 @@ impl Authority {
     /// # Errors
     /// A name that is none.
     pub fn issue(&self, common_name: &str, names: &[&str], usages: &[ExtendedKeyUsagePurpose]) -> Result<Pair> {
+        self.issue_for(LIFE, common_name, names, usages)
+    }
+
+    /// Like [`Authority::issue_node`], and good for so long only; it may be over already.
+    ///
+    /// # Errors
+    /// See [`Authority::issue`].
+    pub fn issue_node_for(&self, life: Duration, name: &str) -> Result<Pair> {
+        let own = format!("{name}.{NODE_SUFFIX}");
+        self.issue_for(life, &own, &[NODE_SUFFIX, &own], NODE_USAGES)
+    }
+
+    fn issue_for(
+        &self,
+        life: Duration,
+        common_name: &str,
+        names: &[&str],
+        usages: &[ExtendedKeyUsagePurpose],
+    ) -> Result<Pair> {
         let key = KeyPair::generate().map_err(|e| failed(common_name, &e))?;
         let mut params = params(common_name, names)?;
+        params.not_after = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(clock::unix_seconds()) + life;
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = usages.to_vec();
@@ -91,12 +127,7 @@ impl Authority {
     /// # Errors
     /// See [`Authority::issue`].
     pub fn issue_node(&self, name: &str) -> Result<Pair> {
-        let own = format!("{name}.{NODE_SUFFIX}");
-        self.issue(
-            &own,
-            &[NODE_SUFFIX, &own],
-            &[ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth],
-        )
+        self.issue_node_for(LIFE, name)
     }
 
     /// Client only: a load balancer must not pass for a node.
@@ -145,14 +176,25 @@ pub fn write_all(layout: &Layout, nodes: &[String], lbs: &[String]) -> Result<()
     authority.issue_front()?.write(layout, FRONT)
 }
 
+fn authority() -> Result<CertificateParams> {
+    let mut params = params("tfauth throw-away development CA", &[])?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![
+        KeyUsagePurpose::KeyCertSign,
+        KeyUsagePurpose::CrlSign,
+        KeyUsagePurpose::DigitalSignature,
+    ];
+    Ok(params)
+}
+
 fn params(common_name: &str, names: &[&str]) -> Result<CertificateParams> {
     let names: Vec<String> = names.iter().map(ToString::to_string).collect();
     let mut params = CertificateParams::new(names).map_err(|e| failed(common_name, &e))?;
     params.distinguished_name.push(DnType::CommonName, common_name);
-    let now = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(clock::unix_seconds());
     // A day of slack for a clock that is set back.
+    let now = rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(clock::unix_seconds());
     params.not_before = now - DAY;
-    params.not_after = now + DAY * u32::try_from(CERTIFICATE_DAYS).unwrap_or(u32::MAX);
+    params.not_after = now + LIFE;
     Ok(params)
 }
 
@@ -197,6 +239,31 @@ mod tests {
         verifier
             .verify_client_cert(&der(&pair.certificate), &[], UnixTime::now())
             .is_ok()
+    }
+
+    #[test]
+    fn an_authority_that_was_loaded_signs_what_the_first_one_is_trusted_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path()).unwrap();
+        write_all(&layout, &["node-1".to_owned()], &[]).unwrap();
+        let loaded = Authority::load(&layout).unwrap();
+        let pair = loaded.issue_node("node-1").unwrap();
+        assert!(serves(&loaded, &pair, "node-1.node.tfauth.internal"));
+        let old = std::fs::read_to_string(layout.certificate("node-1")).unwrap();
+        let old = Pair {
+            certificate: old,
+            key: String::new(),
+        };
+        assert!(serves(&loaded, &old, "node-1.node.tfauth.internal"));
+        let over = loaded.issue_node_for(Duration::ZERO, "node-1").unwrap();
+        let verifier = WebPkiServerVerifier::builder(roots(&loaded)).build().unwrap();
+        let name = ServerName::try_from("node-1.node.tfauth.internal").unwrap();
+        let later = UnixTime::since_unix_epoch(Duration::from_secs(clock::unix_seconds() + 60));
+        let verified = |pair: &Pair| verifier.verify_server_cert(&der(&pair.certificate), &[], &name, &[], later);
+        assert!(
+            verified(&pair).is_ok() && verified(&over).is_err(),
+            "a short life is over soon"
+        );
     }
 
     #[test]

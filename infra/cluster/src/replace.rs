@@ -6,7 +6,7 @@ use crate::files;
 use crate::limits::{POLL, REPLACE_SECONDS_MAX};
 use crate::supervisor::Supervisor;
 use auth_api::cluster::{ClusterView, MemberView};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
@@ -21,11 +21,29 @@ pub struct Replaced {
     pub new: u64,
 }
 
+/// A place in the cluster that a machine with an empty folder may take.
+#[derive(Clone, Debug)]
+pub struct Place {
+    name: String,
+    old: u64,
+    /// Data folder of a node that can be asked.
+    asked: PathBuf,
+}
+
 /// Kills a node if it runs, deletes its data, lets its machine join in its place, and waits until it votes there.
 ///
 /// # Errors
-/// There is no such node, no other node runs that could be asked, or the cluster refuses.
+/// As [`vacate`] and [`occupy`].
 pub async fn replace(supervisor: &Supervisor, name: &str) -> Result<Replaced> {
+    let place = vacate(supervisor, name).await?;
+    occupy(supervisor, &place).await
+}
+
+/// Kills a node if it runs, deletes its data, and leaves a token with which its machine may join in its place.
+///
+/// # Errors
+/// There is no such node, no other node runs that could be asked, or the cluster refuses.
+pub async fn vacate(supervisor: &Supervisor, name: &str) -> Result<Place> {
     let layout = supervisor.layout().clone();
     let description = supervisor.description();
     if !description.nodes.iter().any(|node| node.name == name) {
@@ -36,8 +54,8 @@ pub async fn replace(supervisor: &Supervisor, name: &str) -> Result<Replaced> {
         .iter()
         .find(|node| node.name != name && node.pid.is_some());
     let other = other.ok_or_else(|| Error::refused("no other node runs that could let it in: start one"))?;
-    let asked = &other.data_dir;
-    let old = find(&members(supervisor, asked).await?, name)
+    let asked = other.data_dir.clone();
+    let old = find(&members(supervisor, &asked).await?, name)
         .map(|member| member.id)
         .ok_or_else(|| Error::refused(format!("{name} is not a member of its own cluster")))?;
     if description.pid(name).is_some() {
@@ -49,12 +67,25 @@ pub async fn replace(supervisor: &Supervisor, name: &str) -> Result<Replaced> {
     let token = layout.join_token(name);
     let (old_text, out) = (old.to_string(), token.display().to_string());
     let arguments = ["token", "--replaces", &old_text, "--out", &out];
-    ctl(supervisor, asked, &arguments).await?;
+    ctl(supervisor, &asked, &arguments).await?;
+    Ok(Place {
+        name: name.to_owned(),
+        old,
+        asked,
+    })
+}
+
+/// Starts the machine of a vacated place, and waits until it votes there.
+///
+/// # Errors
+/// It does not start, or does not get the place in time.
+pub async fn occupy(supervisor: &Supervisor, place: &Place) -> Result<Replaced> {
+    let Place { name, old, asked } = place;
     supervisor.start(name).await?;
-    let new = wait_for_the_place(supervisor, asked, name, old).await?;
-    let _ = std::fs::remove_file(&token);
+    let new = wait_for_the_place(supervisor, asked, name, *old).await?;
+    let _ = std::fs::remove_file(supervisor.layout().join_token(name));
     supervisor.describe(|d| d.set_id(name, new))?;
-    Ok(Replaced { old, new })
+    Ok(Replaced { old: *old, new })
 }
 
 async fn wait_for_the_place(supervisor: &Supervisor, asked: &Path, name: &str, old: u64) -> Result<u64> {

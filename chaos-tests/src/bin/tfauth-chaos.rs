@@ -1,0 +1,275 @@
+//! `infra/dev chaos`: real clusters, broken on purpose.
+
+use chaos_tests::chaos::report::{self, RunReport};
+use chaos_tests::chaos::runner::{self, Wish};
+use chaos_tests::chaos::scenario::{self, Scenario};
+use chaos_tests::nemeses::Need;
+use chaos_tests::{clock, entropy, nemeses, workloads};
+use clap::Parser;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+/// Breaks real clusters in every known way and checks what clients saw.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "Examples:\n  infra/dev chaos --list\n  infra/dev chaos --scenario kill-leader --seconds 60\n  infra/dev chaos --minutes 60 --nodes 5\n  infra/dev chaos --scenario smoke --json\n\nExit codes: 0 every promise held, 1 one did not or a run broke, 2 it cannot run as asked."
+)]
+struct Options {
+    /// Which scenario: a name, several with commas between, or `all`.
+    #[arg(long, default_value = "all")]
+    scenario: String,
+    /// Seconds under faults of each run.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+    /// Minutes under faults in all: scenarios take turns until they are over.
+    #[arg(long, conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..=10_080))]
+    minutes: Option<u64>,
+    /// Decides who is struck, when and for how long.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many nodes, instead of what each scenario says.
+    #[arg(long, value_parser = clap::value_parser!(u16).range(3..=7))]
+    nodes: Option<u16>,
+    /// Bounds of time are so many times as wide, for machines that are busy with other things.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=20))]
+    patience: u32,
+    /// Where the page and the JSON of each run go.
+    #[arg(long, value_name = "FOLDER", default_value = "chaos-reports")]
+    out: PathBuf,
+    /// Folder with the programs of an older build, for the scenario of mixed versions.
+    #[arg(long, value_name = "FOLDER")]
+    older: Option<PathBuf>,
+    /// Print JSON, one object in each line, and nothing else.
+    #[arg(long)]
+    json: bool,
+    /// Show scenarios, nemeses and workloads, and run nothing.
+    #[arg(long)]
+    list: bool,
+    /// Make the page and the table of availability anew from the JSON files in this folder, and run nothing.
+    #[arg(long, value_name = "FOLDER")]
+    report: Option<PathBuf>,
+}
+
+/// Length of one run where minutes are shared.
+const TURN_SECONDS: u64 = 60;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    if let Some(code) = in_own_network(&options) {
+        return code;
+    }
+    match go(&options).await {
+        Ok(code) => code,
+        Err(why) => {
+            eprintln!("tfauth-chaos: {why}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Packets are dropped in a network of this run's own, where root can make one: the same program again, inside of it.
+fn in_own_network(options: &Options) -> Option<ExitCode> {
+    let wanted = choose(&options.scenario).is_ok_and(|all| all.iter().any(|scenario| scenario.needs(Need::Packets)));
+    let inside = std::env::var_os(nemeses::OWN_NETWORK).is_some();
+    if !wanted || inside || options.list || options.report.is_some() || !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let own = std::env::current_exe().ok()?;
+    let status = Command::new("unshare")
+        .args(["--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"])
+        .arg(own)
+        .args(std::env::args_os().skip(1))
+        .env(nemeses::OWN_NETWORK, "1")
+        .status()
+        .ok()?;
+    Some(ExitCode::from(
+        status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
+    ))
+}
+
+async fn go(options: &Options) -> Result<ExitCode, String> {
+    if options.list {
+        list(options.json);
+        return Ok(ExitCode::SUCCESS);
+    }
+    if let Some(folder) = &options.report {
+        let runs = read_all(folder)?;
+        println!("{}", report::availability_table(&report::availability_rows(&runs)));
+        write(&folder.join("index.html"), &report::page(&runs, "Chaos runs of tfauth"))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let chosen = choose(&options.scenario)?;
+    std::fs::create_dir_all(&options.out).map_err(|e| format!("{}: {e}", options.out.display()))?;
+    let seed = options.seed.unwrap_or_else(entropy::fresh_seed);
+    let until = options.minutes.map(|minutes| clock::unix_seconds() + minutes * 60);
+    let seconds = if until.is_some() { TURN_SECONDS } else { options.seconds };
+    let (mut runs, mut failed, mut skipped) = (Vec::new(), 0, Vec::new());
+    for number in 0.. {
+        let over = match until {
+            Some(until) => clock::unix_seconds() >= until,
+            None => number >= chosen.len(),
+        };
+        let Some(scenario) = chosen.get(number % chosen.len()).filter(|_| !over) else {
+            break;
+        };
+        // Each turn has a plan of its own, and the first ones have the seed that was asked for.
+        let seed = seed + (number / chosen.len()) as u64;
+        if let Some(why) = runner::missing(scenario, options.older.as_deref()) {
+            skipped.push(scenario.name);
+            eprintln!("tfauth-chaos: SKIPPED {}: {why}", scenario.name);
+            if skipped.len() > chosen.len() {
+                break;
+            }
+            continue;
+        }
+        match one(options, scenario, seconds, seed).await {
+            Ok(run) => {
+                failed += usize::from(!run.held);
+                runs.push(run);
+            }
+            Err(why) => {
+                failed += 1;
+                eprintln!("tfauth-chaos: {} (seed {seed}) could not be run: {why}", scenario.name);
+            }
+        }
+        write(
+            &options.out.join("index.html"),
+            &report::page(&runs, "Chaos runs of tfauth"),
+        )?;
+    }
+    if !options.json {
+        println!("{}", report::availability_table(&report::availability_rows(&runs)));
+        println!(
+            "{} of {} runs held every promise; the page is {}",
+            runs.iter().filter(|run| run.held).count(),
+            runs.len(),
+            options.out.join("index.html").display()
+        );
+    }
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+async fn one(options: &Options, scenario: &'static Scenario, seconds: u64, seed: u64) -> Result<RunReport, String> {
+    let began = clock::unix_seconds();
+    let wish = Wish {
+        scenario,
+        nodes: options.nodes.unwrap_or(scenario.nodes),
+        length: Duration::from_secs(seconds),
+        seed,
+        patience: options.patience,
+        programs: programs()?,
+        older: options.older.clone(),
+        progress: !options.json,
+    };
+    let run = runner::run(wish).await?;
+    let report = report::of_run(&run, began);
+    let text = serde_json::to_string(&report).map_err(|e| e.to_string())?;
+    let name = format!("{}-{}-{seed}-{began}", scenario.name, report.nodes);
+    write(&options.out.join(format!("{name}.json")), &text)?;
+    if !report.held {
+        let lines: Vec<String> = run
+            .evidence
+            .calls
+            .iter()
+            .filter_map(|call| serde_json::to_string(call).ok())
+            .collect();
+        write(&options.out.join(format!("{name}.history.jsonl")), &lines.join("\n"))?;
+    }
+    if options.json {
+        println!("{text}");
+    } else {
+        tell(&report);
+    }
+    Ok(report)
+}
+
+fn tell(report: &RunReport) {
+    for verdict in &report.verdicts {
+        let word = if verdict.held { "held  " } else { "BROKEN" };
+        println!(
+            "{word} {} ({} cases) {}",
+            verdict.promise, verdict.cases, verdict.detail
+        );
+    }
+    let seen = report.availability;
+    println!(
+        "{}: {} calls, {} failed, longest gap {} ms; again: {}\n",
+        report.scenario,
+        seen.requests,
+        seen.failed,
+        seen.longest_gap_ms,
+        report::command(report)
+    );
+}
+
+/// Programs lie beside this one, unless they are named.
+fn programs() -> Result<PathBuf, String> {
+    if let Some(folder) = std::env::var_os(cluster_harness::binaries::BIN_DIR_VARIABLE) {
+        return Ok(PathBuf::from(folder));
+    }
+    let own = std::env::current_exe().map_err(|e| format!("cannot tell where this program lies: {e}"))?;
+    own.parent()
+        .map(Path::to_owned)
+        .ok_or_else(|| "this program lies nowhere".to_owned())
+}
+
+fn choose(names: &str) -> Result<Vec<&'static Scenario>, String> {
+    match names {
+        "all" => Ok(scenario::ALL.iter().collect()),
+
+        names => names
+            .split(',')
+            .map(|name| {
+                scenario::find(name).ok_or_else(|| format!("there is no scenario {name}: see infra/dev chaos --list"))
+            })
+            .collect(),
+    }
+}
+
+fn list(json: bool) {
+    if json {
+        let names: Vec<&str> = scenario::ALL.iter().map(|scenario| scenario.name).collect();
+        println!("{}", serde_json::json!({ "scenarios": names }));
+        return;
+    }
+    println!("Scenarios:");
+    for scenario in scenario::ALL {
+        println!(
+            "  {:<24} {} nodes: {}",
+            scenario.name,
+            scenario.nodes,
+            scenario.nemeses.join(", ")
+        );
+    }
+    println!("\nNemeses:");
+    for nemesis in nemeses::ALL.iter().flat_map(|kind| kind.iter()) {
+        println!("  {:<24} {}", nemesis.name, nemesis.about);
+    }
+    println!("\nWorkloads (all of them arrive in every run):");
+    for row in workloads::ALL {
+        println!("  {:<24} every {} ms: {}", row.name, row.every_ms, row.about);
+    }
+}
+
+fn read_all(folder: &Path) -> Result<Vec<RunReport>, String> {
+    let entries = std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "json"));
+    files.sort();
+    let read = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
+        serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))
+    };
+    files.iter().map(read).collect()
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
+}

@@ -1,0 +1,83 @@
+//! Accounts whose second factor is a mailed code, for the workloads that need one.
+
+use crate::api::Person;
+use crate::chaos::stage::Stage;
+use crate::limits::MAIL_PATIENCE;
+use reqwest::Method;
+use serde_json::json;
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+/// Accounts, each used by one arrival at a time.
+#[derive(Default)]
+pub(super) struct Accounts(Mutex<VecDeque<Person>>);
+
+impl Accounts {
+    /// Makes so many, with a confirmed address; mailed codes count for them if `with_codes`.
+    pub(super) async fn make(stage: &Stage, kind: &str, count: usize, with_codes: bool) -> Result<Self, String> {
+        let accounts = Self::default();
+        for _ in 0..count {
+            accounts.put(make(stage, kind, with_codes).await?);
+        }
+        Ok(accounts)
+    }
+
+    pub(super) fn take(&self) -> Option<Person> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    pub(super) fn put(&self, person: Person) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_back(person);
+    }
+}
+
+async fn make(stage: &Stage, kind: &str, with_codes: bool) -> Result<Person, String> {
+    let person = Person::new(&stage.fresh_name(kind));
+    let new = json!({"username": person.username, "email": person.email, "password": person.password});
+    must(stage, Method::POST, "/v1/accounts", "", &new, 201).await?;
+    let code = stage.mailbox.code(&person.email, 0, MAIL_PATIENCE).await;
+    let code = code.ok_or("no mail came to confirm an address")?;
+    must(
+        stage,
+        Method::POST,
+        "/v1/account/email/confirm",
+        "",
+        &json!({"code": code}),
+        204,
+    )
+    .await?;
+    if with_codes {
+        let login = json!({"identifier": person.username, "password": person.password});
+        let token = must(stage, Method::POST, "/v1/login", "", &login, 200).await?;
+        must(
+            stage,
+            Method::PUT,
+            "/v1/factors/email",
+            &token,
+            &json!({"enabled": true}),
+            204,
+        )
+        .await?;
+    }
+    Ok(person)
+}
+
+/// One call that has to succeed, before anything breaks; the access token of its answer.
+async fn must(
+    stage: &Stage,
+    method: Method,
+    path: &str,
+    bearer: &str,
+    body: &serde_json::Value,
+    wanted: u16,
+) -> Result<String, String> {
+    let answer = stage.any().send(method, path, bearer, Some(body)).await?;
+    if answer.status == wanted {
+        return Ok(answer.text("access_token"));
+    }
+    Err(format!(
+        "{path} was answered with {} instead of {wanted}: {}",
+        answer.status,
+        answer.text("code")
+    ))
+}
