@@ -25,6 +25,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn cr_3_draws_have_128_bits_and_every_bit_is_spread() {
+        const DRAWS: usize = 4_000;
+        let draws: Vec<[u8; 16]> = (0..DRAWS).map(|_| bytes()).collect();
+        let distinct: std::collections::HashSet<_> = draws.iter().collect();
+        assert_eq!(distinct.len(), DRAWS);
+        for bit in 0..128 {
+            let set = draws.iter().filter(|draw| draw[bit / 8] >> (bit % 8) & 1 == 1).count();
+            // Eight standard deviations of a fair coin: a false alarm once in 10^13 runs.
+            assert!(set.abs_diff(DRAWS / 2) < 256, "bit {bit} is set {set} times in {DRAWS}");
+        }
+    }
+
+    #[test]
     fn draws_differ() {
         assert_ne!(bytes::<16>(), bytes::<16>());
         assert_eq!(hex_id().len(), 32);

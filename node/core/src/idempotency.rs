@@ -1,8 +1,10 @@
 //! `Idempotency-Key`: the same key with the same body gets the first answer for a day, with another body a refusal. The
 //! answer is kept in the same entry as the effect.
 //!
-//! Kept are replies that decided something. Not kept, so that the client can try again: `Stale`, `TooOld`,
-//! `TooManyAttempts`, `TooManyMails`.
+//! Kept are effects, and refusals that the same request would get again whatever happens. Not kept are refusals that a later
+//! try may pass: too many attempts, wrong credentials, an account that waits for approval ([`crate::reply::Denial::is_final`]).
+//!
+//! A caller may have so many kept answers; beyond it the oldest is forgotten, but none in its first ten minutes.
 
 use crate::ids::RequestId;
 use crate::reply::Reply;

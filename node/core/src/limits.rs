@@ -71,8 +71,10 @@ pub const STEP_UP_SECONDS: u64 = 600;
 pub const DEVICE_GRACE_SECONDS: u64 = 60;
 /// How long an answer is kept for its `Idempotency-Key`, in seconds.
 pub const IDEMPOTENCY_SECONDS: u64 = 86_400;
-/// Answers kept for one scope of keys.
+/// Answers kept for one scope of keys; beyond it the oldest is forgotten.
 pub const IDEMPOTENCY_KEYS_PER_SCOPE_MAX: u64 = 256;
+/// How long an answer is kept however many there are, in seconds; a scope that is full of younger ones waits.
+pub const IDEMPOTENCY_SECONDS_MIN: u64 = 600;
 /// How long audit rows are kept, in seconds.
 pub const AUDIT_SECONDS: u64 = 400 * 86_400;
 /// Audit rows kept; beyond it the oldest go.
@@ -121,6 +123,10 @@ const _: () = assert!(FREE_FAILURES_MAX < FACTOR_FAILURES_MAX);
 const _: () = assert!(
     2 * ENTRY_AGE_SECONDS_MAX <= DEDUP_SECONDS,
     "a reply must outlive every entry of its request"
+);
+const _: () = assert!(
+    DEDUP_SECONDS <= IDEMPOTENCY_SECONDS_MIN && IDEMPOTENCY_SECONDS_MIN < IDEMPOTENCY_SECONDS,
+    "codes that are shown once are read from the kept answer for as long as the request may be repeated"
 );
 const _: () = assert!(REFRESH_GRACE_SECONDS < DEDUP_SECONDS);
 const _: () = assert!(

@@ -6,7 +6,7 @@ use crate::service::IssuedTokens;
 use auth_api::dialect_003::{LEGACY_ACCESS_COOKIE, LEGACY_REFRESH_COOKIE};
 use auth_core::time::Timestamp;
 use http::header::{AUTHORIZATION, COOKIE, SET_COOKIE};
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
 
 /// Cookie of the access token.
@@ -85,6 +85,13 @@ fn set_device(headers: &mut HeaderMap, tokens: &IssuedTokens) {
             clock::now().plus_seconds(DEVICE_SECONDS),
         );
     }
+}
+
+/// What a browser is told at the end of a session: to forget what it kept and stored of this origin (SE-10). Cookies are
+/// cleared by name, so that the device stays known.
+pub fn forget_site(headers: &mut HeaderMap) {
+    let name = HeaderName::from_static("clear-site-data");
+    headers.insert(name, HeaderValue::from_static("\"cache\", \"storage\""));
 }
 
 /// Tells the browser to forget both tokens.

@@ -1,6 +1,7 @@
 //! `Idempotency-Key`: the client's name for a request. The same name with the same body gets the first answer for a day;
 //! with another body it is refused. What was answered is kept in the log, in the same entry as the effect; here the name
-//! is made into what the log knows it by, and an answer that is there already is found before anything is evaluated.
+//! is made into what the log knows it by, and an answer that is there already is found before anything is evaluated. Two
+//! requests of one name at the same time are two operations: the first to take effect is the answer of both.
 
 use super::context::RequestContext;
 use super::refusal::Refusal;
@@ -71,8 +72,6 @@ pub(super) async fn name(
     };
     let kept = app.auth.kept_answer(ctx, &key).await?;
     let named = RequestContext {
-        // Two requests of one name at the same time are one operation.
-        operation: half(mac("idempotency operation", &[&key.scope, &key.key, &key.body.0])),
         idempotency: Some(Arc::new(key)),
         kept: kept.map(Arc::new),
         ..ctx.clone()

@@ -114,6 +114,10 @@ impl Refusal {
             Denial::Forbidden {} => Self::new(Code::Forbidden, "Not allowed"),
             Denial::AdminExists {} => Self::new(Code::Conflict, "There is an administrator already"),
             Denial::LastAdmin {} => Self::new(Code::Conflict, "There would be no administrator any more"),
+            Denial::AdminNeedsFactor {} => Self::new(
+                Code::Conflict,
+                "An administrator must have an authenticator app: add one first, or take the role away first",
+            ),
             Denial::NotFound {} => Self::new(Code::NotFound, "Not found"),
             // Whether the challenge takes another method is told by the challenge, not by guessing.
             Denial::MethodNotOffered {} | Denial::TokenGone {} => {

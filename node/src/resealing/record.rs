@@ -41,7 +41,8 @@ pub(super) fn of(tables: &impl TablesRead, at: &SealedAt) -> Result<Option<(Purp
         | Table::MailTokens
         | Table::AuditByAccount
         | Table::AccountsByNumber
-        | Table::SentMail => Ok(None),
+        | Table::SentMail
+        | Table::IdempotencyByAge => Ok(None),
     }
 }
 

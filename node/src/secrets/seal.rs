@@ -174,6 +174,36 @@ mod tests {
     }
 
     #[test]
+    fn cr_5_the_inventory_of_keys_names_everything_that_is_sealed() {
+        let top = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../infra/runbooks/keys.md");
+        let page = std::fs::read_to_string(top).unwrap();
+        let rows: Vec<&str> = page
+            .lines()
+            .filter(|line| line.starts_with('|') && line.contains("sealed"))
+            .collect();
+        let all = [
+            Purpose::PasswordHash,
+            Purpose::TotpSeed,
+            Purpose::SigningKey,
+            Purpose::MailSecret,
+            Purpose::KeptAnswer,
+        ];
+        for purpose in all {
+            let words = match purpose {
+                Purpose::PasswordHash => "password hashes",
+                Purpose::TotpSeed => "TOTP seeds",
+                Purpose::SigningKey => "signing keys",
+                Purpose::MailSecret => "mailed codes",
+                Purpose::KeptAnswer => "kept answers",
+            };
+            assert!(
+                rows.iter().any(|row| row.contains(words)),
+                "{words} is missing in infra/runbooks/keys.md"
+            );
+        }
+    }
+
+    #[test]
     fn cr_2_nonces_differ_and_old_keys_still_open() {
         let old = KeyRing::for_tests();
         let sealed = old.seal(Purpose::SigningKey, b"kid", b"key").unwrap();

@@ -101,7 +101,7 @@ impl Auth {
     /// Changes an account. Each action is an entry of its own; when one is refused, those before it have happened.
     ///
     /// # Errors
-    /// `Denied` with `Forbidden`, `NotFound` or `LastAdmin`.
+    /// `Denied` with `Forbidden`, `NotFound`, `LastAdmin` or `AdminNeedsFactor`.
     pub async fn administer_account(
         &self,
         ctx: &RequestContext,

@@ -12,7 +12,7 @@ use crate::policy::throttle::Throttle;
 use crate::query;
 use crate::reply::Denial;
 use crate::tables::schema::put;
-use crate::tables::{Table, Tables};
+use crate::tables::{Table, Tables, TablesRead};
 
 pub(super) fn apply(
     moment: Moment<'_>,
@@ -64,6 +64,9 @@ fn act(
             "account_unlocked"
         }
         AdminAction::SetRole { role } => {
+            if *role == Role::Admin && !may_administer(&account, tables)? {
+                return Ok(Decision::denied(Denial::AdminNeedsFactor {}));
+            }
             if let Some(denial) = count_role(&account, *role, tables)? {
                 return Ok(Decision::denied(denial));
             }
@@ -76,6 +79,9 @@ fn act(
             "sessions_ended"
         }
         AdminAction::ResetFactors {} => {
+            if account.role == Role::Admin {
+                return Ok(Decision::denied(Denial::AdminNeedsFactor {}));
+            }
             reset_factors(moment, &mut account, tables)?;
             "factors_reset"
         }
@@ -93,6 +99,12 @@ fn act(
     account.updated_at = Some(moment.now);
     guess::put_advanced(account, tables)?;
     Ok(Decision::done(outcome))
+}
+
+/// Whether the account has what an administrator must have.
+pub(super) fn may_administer(account: &Account, tables: &impl TablesRead) -> Result<bool, Fault> {
+    let factors = query::factors(tables, account.id)?;
+    Ok(query::may_administer(account, &factors, &query::policy(tables)?))
 }
 
 /// Counts administrators when an account's role becomes `role`; refuses to lose the last one.
@@ -215,7 +227,7 @@ mod tests {
     #[test]
     fn the_first_administrator_is_made_once_and_the_last_one_stays() {
         let (mut bench, root, session) = admin();
-        let ana = bench.mailed_account("ana");
+        let (ana, _) = bench.bound_account("ana");
         assert_eq!(
             bench.run(Command::BootstrapAdmin(BootstrapAdmin { account: ana })),
             Reply::Denied(Denial::AdminExists {})

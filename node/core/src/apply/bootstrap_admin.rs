@@ -1,4 +1,5 @@
-//! Makes the first administrator: for the operator, and only while there is none.
+//! Makes the first administrator: for the operator, only while there is none, and of an account with an
+//! authenticator app.
 
 use super::administer_account;
 use super::decision::{Decision, Moment};
@@ -18,6 +19,9 @@ pub(super) fn apply(moment: Moment<'_>, command: &BootstrapAdmin, tables: &mut i
     let Some(account) = query::account(tables, command.account)? else {
         return denied(Denial::AccountGone {});
     };
+    if !administer_account::may_administer(&account, tables)? {
+        return denied(Denial::AdminNeedsFactor {});
+    }
     if let Some(denial) = administer_account::count_role(&account, Role::Admin, tables)? {
         return denied(denial);
     }

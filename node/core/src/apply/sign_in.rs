@@ -6,6 +6,7 @@ use super::decision::{Decision, Moment, Trace};
 use super::second_factor::CODE_USED_BEFORE;
 use super::standing::Standing;
 use super::{challenges, finish, guess, networks, sessions};
+use crate::account::Role;
 use crate::challenge::Challenge;
 use crate::command::{Answer, SignIn};
 use crate::error::Fault;
@@ -54,7 +55,7 @@ fn demand(moment: Moment<'_>, standing: &Standing, facts: Facts, always: bool) -
     let (account, policy) = (&standing.account, &standing.policy);
     let all = match policy.risk.mode {
         RiskMode::Enforced | RiskMode::Shadow => risk::evaluate(&policy.risk, &facts, moment.now),
-        RiskMode::Off => Reasons::NONE.and_if(facts.role == crate::account::Role::Admin, Reasons::ADMIN),
+        RiskMode::Off => Reasons::NONE.and_if(facts.role == Role::Admin, Reasons::ADMIN),
     };
     let enforced = risk::enforced(&policy.risk, all);
     let own = standing.factors.iter().any(Factor::is_bound) || account.email_factor_since.is_some();
@@ -118,8 +119,9 @@ fn challenge(
 ) -> Result<Decision, Fault> {
     let methods = standing.methods();
     let enrols = methods.is_empty();
-    if enrols && standing.factors.iter().any(Factor::is_bound) {
-        // Bound, and nothing of it works any more.
+    let bound = standing.factors.iter().any(Factor::is_bound);
+    if enrols && (bound || standing.account.role == Role::Admin) {
+        // Bound, and nothing of it works any more. An administrator's next factor is not bound by the password alone either.
         standing.charge_password(moment.now, tables)?;
         return Ok(Decision::denied(Denial::FactorDisabled {})
             .about(command.account)

@@ -231,7 +231,8 @@ pub enum AdminAction {
 
 /// Administers an account. The session must be an administrator's at `aal2`.
 ///
-/// Replies: `Done`; refused with `Forbidden`, `NotFound`, `LastAdmin`.
+/// Replies: `Done`; refused with `Forbidden`, `NotFound`, `LastAdmin`; with `AdminNeedsFactor` where an administrator would
+/// be without an authenticator app.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct AdministerAccount {
     /// Whose session asks.

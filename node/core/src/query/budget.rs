@@ -127,10 +127,19 @@ pub fn methods(account: &Account, factors: &[Factor], recovery: Option<&Recovery
         .and_if(recovery, Methods::RECOVERY)
 }
 
-/// Whether the password alone may bind a factor (OTP-8): not where a code could be mailed instead, unless nobody ever logged
-/// in.
+/// Whether an account has what an administrator logs in with: an authenticator app that works; or mailed codes, where the
+/// policy lets administrators use them (OTP-12).
+#[must_use]
+pub fn may_administer(account: &Account, factors: &[Factor], policy: &Policy) -> bool {
+    let app = factors.iter().any(|f| matches!(f.state, FactorState::Confirmed { .. }));
+    app || policy.admin_mailed_codes && account.is_email_confirmed()
+}
+
+/// Whether the password alone may bind a factor (OTP-8): never an administrator's; nor where a code could be mailed instead,
+/// unless nobody ever logged in.
 #[must_use]
 pub fn may_enrol_with_password(account: &Account, factors: &[Factor], policy: &Policy) -> bool {
     let own = factors.iter().any(Factor::is_bound) || account.email_factor_since.is_some();
-    !own && (account.last_login_at.is_none() || methods(account, factors, None, policy).is_empty())
+    let admin = account.role == Role::Admin;
+    !own && !admin && (account.last_login_at.is_none() || methods(account, factors, None, policy).is_empty())
 }

@@ -132,7 +132,8 @@ fn visit(table: Table, row: &[u8], change: impl FnOnce(&mut Sealed)) -> Result<(
         | Table::MailTokens
         | Table::AuditByAccount
         | Table::AccountsByNumber
-        | Table::SentMail => row.to_vec(),
+        | Table::SentMail
+        | Table::IdempotencyByAge => row.to_vec(),
     };
     Ok((seen, bytes))
 }

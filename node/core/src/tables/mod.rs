@@ -57,11 +57,13 @@ pub enum Table {
     Quarantine = 23,
     /// When mail was handed over, by key.
     SentMail = 24,
+    /// Keys of kept answers by scope and end, so that the oldest of a scope can be forgotten.
+    IdempotencyByAge = 25,
 }
 
 impl Table {
     /// Every table, for digests and dumps.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Meta,
         Self::Replies,
         Self::Expiry,
@@ -86,6 +88,7 @@ impl Table {
         Self::AccountsByNumber,
         Self::Quarantine,
         Self::SentMail,
+        Self::IdempotencyByAge,
     ];
 
     /// Number on disk.

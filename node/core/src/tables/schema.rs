@@ -98,5 +98,6 @@ fn name(table: Table) -> &'static str {
         Table::AccountsByNumber => "accounts_by_number",
         Table::Quarantine => "quarantine",
         Table::SentMail => "sent_mail",
+        Table::IdempotencyByAge => "idempotency_by_age",
     }
 }

@@ -1,5 +1,6 @@
 //! What can happen in a run, and random runs of it.
 
+use super::owners::Own;
 use proptest::prelude::*;
 
 /// What happens next. `who` is an account: 0 is bound and administers, 1 has mailed codes, 2 knows a device.
@@ -22,6 +23,7 @@ pub(crate) enum Act {
     SameKey { pick: usize },
     Repeat { pick: usize },
     Wait { seconds: u64 },
+    Own(Own),
 }
 
 /// Random runs.
@@ -44,9 +46,28 @@ pub(crate) fn acts(acts_max: usize) -> impl Strategy<Value = Vec<Act>> {
         1 => pick.clone().prop_map(|pick| Act::EndOthers { pick }),
         1 => (1..3_usize).prop_map(|who| Act::Disable { who }),
         2 => (1..3_usize).prop_map(|who| Act::Activate { who }),
+        14 => own().prop_map(Act::Own),
         3 => pick.clone().prop_map(|pick| Act::SameKey { pick }),
         3 => pick.prop_map(|pick| Act::Repeat { pick }),
         4 => seconds.prop_map(|seconds| Act::Wait { seconds }),
     ];
     prop::collection::vec(act, 0..acts_max)
+}
+
+fn own() -> impl Strategy<Value = Own> {
+    let (who, pick) = (0..3_usize, 0..4_usize);
+    prop_oneof![
+        2 => Just(Own::AddTotp),
+        3 => (0..4_u64).prop_map(|offset| Own::ConfirmTotp { offset }),
+        4 => pick.clone().prop_map(|pick| Own::RemoveTotp { pick }),
+        1 => Just(Own::RecoveryCodes),
+        2 => (who.clone(), any::<bool>()).prop_map(|(who, enabled)| Own::MailedCodes { who, enabled }),
+        3 => (who.clone(), pick.clone()).prop_map(|(who, to)| Own::AskAddress { who, to }),
+        3 => pick.prop_map(|pick| Own::ProveAddress { pick }),
+        2 => (0..4_u8).prop_map(|kind| Own::SetPolicy { kind }),
+        2 => Just(Own::KnowDevice),
+        1 => Just(Own::ForgetDevice),
+        1 => (who.clone(), any::<bool>()).prop_map(|(who, admin)| Own::SetRole { who, admin }),
+        1 => who.prop_map(|who| Own::ResetFactors { who }),
+    ]
 }

@@ -19,9 +19,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Seconds to wait after so many consecutive failures, as published.
 const DELAYS: [u64; 13] = [0, 0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600];
 
-type Verdict = Result<(), String>;
+pub(super) type Verdict = Result<(), String>;
 
-fn ensure(holds: bool, check: &str, what: impl FnOnce() -> String) -> Verdict {
+pub(super) fn ensure(holds: bool, check: &str, what: impl FnOnce() -> String) -> Verdict {
     if holds {
         Ok(())
     } else {
@@ -60,7 +60,8 @@ impl Checks {
         }
         self.spends_once(entry, reply, &row)?;
         sessions_end_with_their_reason(entry, after, reply, row.at)?;
-        budget_is_kept(entry, before, after, reply, row.at)
+        budget_is_kept(entry, before, after, reply, row.at)?;
+        super::owned::observe(entry, before, after, reply, row.at)
     }
 
     /// LG-2: every effect has its row, and the rows are one chain.
@@ -113,15 +114,8 @@ impl Checks {
             ensure(gone, "idempotency", || "a repeat took effect".into())?;
             return Ok(true);
         }
-        let undecided = matches!(
-            reply,
-            Reply::Denied(
-                Denial::TooOld {}
-                    | Denial::TooManyAttempts { .. }
-                    | Denial::TooManyMails { .. }
-                    | Denial::IdempotencyKeyReused {}
-            )
-        );
+        // Effects are kept, and refusals that cannot become anything else.
+        let undecided = matches!(reply, Reply::Denied(denial) if !denial.is_final());
         if !undecided {
             let until = now.plus_seconds(86_400);
             self.answers.insert(key.row_key(), (until, reply.clone()));

@@ -2,8 +2,11 @@
 
 mod acts;
 mod checks;
+mod owned;
+mod owners;
 
 pub(crate) use acts::{Act, acts};
+pub(crate) use owners::Own;
 
 use auth_core::command::*;
 use auth_core::device::DeviceProof;
@@ -34,6 +37,7 @@ pub(crate) struct Run {
     challenges: Vec<ChallengeId>,
     sessions: Vec<SessionId>,
     tokens: Vec<(Mac, AccountId)>,
+    proofs: Vec<Mac>,
     checks: Checks,
 }
 
@@ -62,6 +66,7 @@ impl Run {
             challenges: Vec::new(),
             sessions: Vec::new(),
             tokens: Vec::new(),
+            proofs: Vec::new(),
             checks: Checks::default(),
         };
         for name in ["root", "mail", "known"] {
@@ -226,7 +231,8 @@ impl Run {
             | Act::Refresh { .. }
             | Act::EndOthers { .. }
             | Act::Disable { .. }
-            | Act::Activate { .. } => None,
+            | Act::Activate { .. }
+            | Act::Own(_) => None,
         };
         match self.command(act) {
             Some(command) => self.propose(device, command),
@@ -285,6 +291,7 @@ impl Run {
             }),
             Act::Disable { who } => self.administer(who, AdminAction::Disable {})?,
             Act::Activate { who } => self.administer(who, AdminAction::Activate {})?,
+            Act::Own(own) => self.own(own)?,
             Act::SameKey { .. } | Act::Repeat { .. } | Act::Wait { .. } => return None,
         })
     }
@@ -324,14 +331,6 @@ impl Run {
             session,
             base_seq: self.seq(account),
             password,
-        }))
-    }
-
-    fn administer(&self, who: usize, action: AdminAction) -> Option<Command> {
-        Some(Command::AdministerAccount(AdministerAccount {
-            session: self.admin?,
-            account: self.accounts[who],
-            action,
         }))
     }
 

@@ -328,6 +328,7 @@ pub(crate) fn replies() -> Vec<Reply> {
         Denial::InvalidPolicy {},
         Denial::KeyPending {},
         Denial::InvalidCommand {},
+        Denial::AdminNeedsFactor {},
     ];
     answers.into_iter().chain(denials.map(Reply::Denied)).collect()
 }

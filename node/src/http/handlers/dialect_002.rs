@@ -160,6 +160,7 @@ async fn logout(
     let mut response = Json(body).into_response();
     if ctx.is_browser {
         cookies::clear_tokens(response.headers_mut(), &app.config);
+        cookies::forget_site(response.headers_mut());
     }
     Ok(response)
 }

@@ -107,6 +107,9 @@ async fn logout(State(app): State<AppState>, ctx: RequestContext, headers: Heade
     app.auth.end_session_of_refresh(&ctx, &shown.value).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     cookies::clear_tokens(response.headers_mut(), &app.config);
+    if ctx.is_browser {
+        cookies::forget_site(response.headers_mut());
+    }
     Ok(response)
 }
 

@@ -66,8 +66,8 @@ impl Bench {
     /// A policy that asks nobody by chance: a test must not depend on the draw of an account.
     async fn ask_nobody_by_chance(&self, node: &Node) {
         let app = node.enrolled("root").await;
-        node.auth.bootstrap_admin(&context(), "root").await.unwrap();
         let access = node.log_in("root", PASSWORD, &app.code(0)).await.token("access_token");
+        node.auth.bootstrap_admin(&context(), "root").await.unwrap();
         let admin = node.auth.authenticate(&context(), &access).await.unwrap();
         let mut policy = node.auth.read_policy(&context()).await.unwrap();
         policy.risk.share_permyriad = 0;

@@ -7,6 +7,7 @@ mod dialect_004;
 mod mails;
 mod pages_flow;
 mod passwords;
+mod secrecy_rules;
 mod sessions;
 mod surface;
 mod v1_account;

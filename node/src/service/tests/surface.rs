@@ -219,6 +219,27 @@ async fn se_7_every_change_is_refused_to_another_sites_page() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn se_9_no_other_origin_is_allowed_to_read_anything() {
+    let bench = Bench::new().await;
+    let node = bench.node();
+    for route in table() {
+        for origin in ["https://evil.example", "null", ORIGIN] {
+            let asked = bare("OPTIONS", &concrete(route.path))
+                .header("access-control-request-method", route.method.as_str())
+                .header("access-control-request-headers", "authorization, content-type");
+            for call in [asked, bare(route.method.as_str(), &concrete(route.path))] {
+                let answer = node.send(call.header("origin", origin)).await;
+                let allows = answer
+                    .headers
+                    .keys()
+                    .find(|name| name.as_str().starts_with("access-control-"));
+                assert_eq!(allows, None, "{} {} {origin}", route.method, route.path);
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_is_no_text_is_nobodys_name_in_the_dialects_words() {
     let bench = Bench::new().await;
     let answer = bench.node().send(Call::get("/api/v1/user/%ff%fe")).await;

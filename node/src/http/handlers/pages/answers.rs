@@ -118,7 +118,8 @@ pub(super) fn told_in_form(error: &ServiceError, wrong: &'static str) -> Option<
             | Denial::MethodNotOffered { .. }
             | Denial::InvalidPolicy { .. }
             | Denial::KeyPending { .. }
-            | Denial::InvalidCommand { .. } => Some(wrong.to_owned()),
+            | Denial::InvalidCommand { .. }
+            | Denial::AdminNeedsFactor { .. } => Some(wrong.to_owned()),
             Denial::TooOld {} => None,
         },
         ServiceError::Unauthenticated

@@ -16,11 +16,8 @@ use auth_core::session::Session;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, StatusCode};
 use secrecy::SecretString;
-
-/// What a browser is told to forget when a session ends (SE-10).
-const CLEAR_SITE_DATA: (&str, &str) = ("clear-site-data", "\"cache\", \"storage\"");
 
 pub(super) async fn refresh(
     State(app): State<AppState>,
@@ -45,7 +42,7 @@ pub(super) async fn logout(
     if ctx.is_browser {
         let out = response.headers_mut();
         cookies::clear_tokens(out, &app.config);
-        out.insert(CLEAR_SITE_DATA.0, HeaderValue::from_static(CLEAR_SITE_DATA.1));
+        cookies::forget_site(out);
     }
     Ok(response)
 }
