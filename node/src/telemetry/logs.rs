@@ -11,9 +11,10 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::Registry;
 
-/// Libraries that say too much at the level that is good for this crate. openraft warns ten times a second for as long as
-/// a member is away; raft-store says it once.
-const TALKATIVE: [&str; 2] = ["openraft", "sled"];
+/// Libraries that say too much at the level that is good for this crate, and what is left of them. openraft warns ten times
+/// a second for as long as a member is away; raft-store says it once. sled says of one disk error a dozen times more, after
+/// the lines that tell what to do.
+const TALKATIVE: [(&str, LevelFilter); 2] = [("openraft", LevelFilter::ERROR), ("sled", LevelFilter::OFF)];
 /// Libraries that print what goes over the wire at their lower levels, cookies and passwords among it: never below
 /// warnings, whatever is configured (CR-4).
 const INDISCREET: [&str; 7] = [
@@ -95,15 +96,17 @@ pub fn start(level: Level, name: &str, otlp_endpoint: Option<&str>) -> Result<Te
 fn filter(level: Level) -> Targets {
     let warnings = LevelFilter::WARN.min(LevelFilter::from_level(level));
     // At debug and trace the operator asked for more.
-    let talkative = if level <= Level::INFO {
-        LevelFilter::ERROR
-    } else {
-        LevelFilter::from_level(level)
+    let asked = |normal| {
+        if level <= Level::INFO {
+            normal
+        } else {
+            LevelFilter::from_level(level)
+        }
     };
     let targets = Targets::new().with_default(level);
-    let targets = TALKATIVE
-        .iter()
-        .fold(targets, |targets, name| targets.with_target(*name, talkative));
+    let targets = TALKATIVE.iter().fold(targets, |targets, (name, normal)| {
+        targets.with_target(*name, asked(*normal))
+    });
     INDISCREET
         .iter()
         .fold(targets, |targets, name| targets.with_target(*name, warnings))
@@ -120,7 +123,9 @@ mod tests {
         assert!(!normal.would_enable("openraft::engine", &Level::INFO));
         assert!(normal.would_enable("openraft::engine", &Level::ERROR));
         assert!(!normal.would_enable("openraft::core::heartbeat::worker", &Level::WARN));
+        assert!(!normal.would_enable("sled::tree", &Level::ERROR));
         assert!(filter(Level::DEBUG).would_enable("openraft", &Level::DEBUG));
+        assert!(filter(Level::DEBUG).would_enable("sled::tree", &Level::ERROR));
     }
 
     #[test]

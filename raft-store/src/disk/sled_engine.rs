@@ -24,7 +24,7 @@ pub(super) fn open(folder: &Path, cache_bytes: u64) -> Result<sled::Db, OpenErro
         Ok(Ok(db)) => sync_files(folder)
             .map(|()| db)
             .map_err(OpenError::io("cannot sync", folder)),
-        Ok(Err(sled::Error::Io(error))) => Err(OpenError::io("cannot open", folder)(error)),
+        Ok(Err(sled::Error::Io(error))) => Err(OpenError::io("cannot open", folder)(original(error))),
         Ok(Err(error)) => Err(OpenError::quarantine(folder, format!("sled reports {error}"))),
         Err(_) => Err(OpenError::quarantine(folder, "sled found it damaged and gave up")),
     }
@@ -74,7 +74,7 @@ fn remove_half_written_snapshots(folder: &Path) -> io::Result<()> {
 /// An error of sled as an error of the system.
 pub(super) fn error(error: sled::Error) -> io::Error {
     match error {
-        sled::Error::Io(error) => error,
+        sled::Error::Io(error) => original(error),
         other @ (sled::Error::CollectionNotFound(_)
         | sled::Error::Unsupported(_)
         | sled::Error::ReportableBug(_)
@@ -82,9 +82,35 @@ pub(super) fn error(error: sled::Error) -> io::Error {
     }
 }
 
+/// sled hands errors of the system on as text, `Os { code: 28, ... }`: the number says what to do, and is for people, too.
+fn original(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    let code = text
+        .split_once("Os { code: ")
+        .and_then(|(_, rest)| rest.split_once(','));
+    match code.and_then(|(code, _)| code.parse().ok()) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => error,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_error_of_the_system_is_told_as_one_although_sled_made_it_text() {
+        for code in [libc::ENOSPC, libc::EIO, libc::EROFS] {
+            let first = sled::Error::Io(io::Error::from_raw_os_error(code));
+            for told in [first.clone(), first.clone().clone(), first] {
+                let told = error(told);
+                assert_eq!(told.raw_os_error(), Some(code), "{told}");
+                assert!(told.to_string().ends_with(&format!("(os error {code})")), "{told}");
+            }
+        }
+        let other = error(sled::Error::Io(io::Error::other("could not acquire lock")));
+        assert_eq!(other.to_string(), "could not acquire lock");
+    }
 
     #[test]
     fn a_half_written_index_of_sled_does_not_brick_the_folder() {
