@@ -9,21 +9,36 @@ use tokio::sync::watch;
 
 use crate::Fault;
 use crate::codec::own::Diverged;
+use crate::doubt::Doubt;
 
 /// Where a fault is put and waited for.
 #[derive(Clone, Debug)]
 pub(crate) struct FaultCell {
     cell: Arc<watch::Sender<Option<Fault>>>,
+    /// Where a failed disk is noted for the next process.
+    doubt: Option<Arc<Doubt>>,
 }
 
 impl FaultCell {
     pub(crate) fn new() -> Self {
         Self {
             cell: Arc::new(watch::Sender::new(None)),
+            doubt: None,
+        }
+    }
+
+    /// One that leaves a note about a failed disk to the next process.
+    pub(crate) fn noting(doubt: Doubt) -> Self {
+        Self {
+            doubt: Some(Arc::new(doubt)),
+            ..Self::new()
         }
     }
 
     pub(crate) fn storage(&self, error: &dyn Display) {
+        if let Some(doubt) = &self.doubt {
+            doubt.note();
+        }
         self.set(Fault::Storage(error.to_string()));
     }
 

@@ -13,6 +13,7 @@ mod config;
 #[cfg(any(test, feature = "sim"))]
 mod crash;
 mod disk;
+mod doubt;
 mod entropy;
 mod error;
 mod fault;

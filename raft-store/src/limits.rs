@@ -173,3 +173,6 @@ const _: () = assert!(REPLY_BYTES_MAX + 1024 < PEER_FRAME_BYTES_MAX);
 const _: () = assert!(APPEND_BYTES_MAX + COMMAND_BYTES_MAX + 1024 < PEER_FRAME_BYTES_MAX);
 const _: () = assert!(SNAPSHOT_CHUNK_BYTES_MAX + VALUE_BYTES_MAX + KEY_BYTES_MAX + 64 < PEER_FRAME_BYTES_MAX);
 const _: () = assert!(VALUE_BYTES_MAX / RECORD_BYTES_MAX < u16::MAX as usize);
+
+/// Piece in which files are written again after a disk failed.
+pub(crate) const REWRITE_BYTES: usize = 1 << 20;

@@ -15,6 +15,7 @@ use crate::cluster::lead::Lead;
 use crate::cluster::operator::Operator;
 use crate::cluster::{join, reconcile, rows};
 use crate::disk::{Disk, FolderLock};
+use crate::doubt::Doubt;
 use crate::fault::FaultCell;
 use crate::guard::Guard;
 use crate::identity::Identity;
@@ -71,10 +72,10 @@ impl Data {
     async fn open(config: &Config, disk: Disk, identity: Identity) -> Result<Self, OpenError> {
         let (folder, limits) = (config.data_dir.clone(), config.limits);
         let opening = tokio::task::spawn_blocking(move || {
+            let fault = FaultCell::noting(Doubt::settle(&disk, &folder)?);
             let (guard, promises) = Guard::open(&disk, &folder, identity)?;
             let guard = Arc::new(guard);
             let counters = Arc::new(Counters::default());
-            let fault = FaultCell::new();
             let log = LogStore::open(
                 &disk,
                 &folder,

@@ -8,6 +8,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::OpenError;
+use crate::limits::REWRITE_BYTES;
 
 /// An open file.
 #[derive(Debug)]
@@ -57,6 +58,34 @@ impl Write for DiskFile {
 
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// Writes the bytes of all files below a folder again, in place, and syncs files and folders.
+pub(super) fn write_again(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        if kind.is_dir() {
+            write_again(&entry.path())?;
+        } else if kind.is_file() {
+            write_file_again(&entry.path())?;
+        }
+    }
+    sync_folder(folder)
+}
+
+fn write_file_again(path: &Path) -> io::Result<()> {
+    let file = File::options().read(true).write(true).open(path)?;
+    let mut piece = vec![0; REWRITE_BYTES];
+    let mut at = 0;
+    loop {
+        let read = file.read_at(&mut piece, at)?;
+        if read == 0 {
+            return file.sync_all();
+        }
+        file.write_all_at(&piece[..read], at)?;
+        at += read as u64;
+    }
 }
 
 pub(super) fn open_synced(path: &Path) -> io::Result<File> {
