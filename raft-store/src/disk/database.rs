@@ -31,7 +31,11 @@ impl Database {
     /// Returns when everything before is on disk.
     pub(crate) fn flush(&self) -> io::Result<()> {
         match self {
-            Self::Sled(db) => db.flush().map(drop).map_err(error),
+            Self::Sled(db) => {
+                #[cfg(test)]
+                super::delay::wait();
+                db.flush().map(drop).map_err(error)
+            }
             #[cfg(any(test, feature = "sim"))]
             Self::Simulated(db) => db.flush(),
         }

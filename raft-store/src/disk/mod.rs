@@ -4,6 +4,8 @@
 //! nothing. Must not know what is stored.
 
 mod database;
+#[cfg(test)]
+pub(crate) mod delay;
 mod files;
 #[cfg(any(test, feature = "sim"))]
 pub(crate) mod sim;
@@ -55,6 +57,16 @@ impl Disk {
             }
         }
         Ok(())
+    }
+
+    /// Writes every byte of a folder again where it is, and syncs it: what is read of it is on disk afterwards.
+    pub(crate) fn write_again(&self, folder: &Path) -> io::Result<()> {
+        match self {
+            Self::Real => files::write_again(folder),
+            // Its syncs do not fail while it has power.
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(_) => Ok(()),
+        }
     }
 
     /// Removes a folder with everything in it.

@@ -1,5 +1,5 @@
-//! openraft's own storage suite, on the real log and tables: over sled, and over a simulated disk whose flushes take
-//! their time.
+//! openraft's own storage suite, on the real log and tables: over sled and over a simulated disk, each also with flushes
+//! that take their time.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,11 +8,14 @@ use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
 use tempfile::TempDir;
 
-use crate::disk::Disk;
 use crate::disk::sim::SimDisk;
+use crate::disk::{Disk, delay};
 use crate::log_store::LogStore;
 use crate::state::Applier;
 use crate::types::Types;
+
+/// Of one delayed flush.
+const LONGEST: Duration = Duration::from_millis(8);
 
 struct OnSled;
 
@@ -41,11 +44,18 @@ async fn openrafts_storage_suite_passes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn openrafts_storage_suite_passes_over_sled_with_delayed_flushes() {
+    delay::delay_flushes(LONGEST);
+    Suite::test_all(OnSled).await.unwrap();
+    assert!(delay::delayed() > 50, "{} flushes", delay::delayed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn openrafts_storage_suite_passes_on_the_simulated_disk() {
     Suite::test_all(Simulated(Duration::ZERO)).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn openrafts_storage_suite_passes_with_delayed_flushes() {
-    Suite::test_all(Simulated(Duration::from_millis(8))).await.unwrap();
+async fn openrafts_storage_suite_passes_on_the_simulated_disk_with_delayed_flushes() {
+    Suite::test_all(Simulated(LONGEST)).await.unwrap();
 }
