@@ -23,3 +23,9 @@ pub async fn away_from_the_edge(margin_seconds: u64) {
         tokio::time::sleep(crate::limits::POLL).await;
     }
 }
+
+/// Now, for what notes when it was done.
+#[must_use]
+pub fn now() -> SystemTime {
+    SystemTime::now()
+}

@@ -147,11 +147,12 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             checkpoint_entries: 50_000,
-            checkpoint_bytes: 64 * 1024 * 1024,
+            checkpoint_bytes: 32 * 1024 * 1024,
             checkpoint_interval: Duration::from_secs(60),
             log_kept_entries: 20_000,
-            log_cache_bytes: 64 * 1024 * 1024,
-            state_cache_bytes: 128 * 1024 * 1024,
+            // Readers of the log never ask the disk: what is not purged lies in memory. This is for appending and purging.
+            log_cache_bytes: 8 * 1024 * 1024,
+            state_cache_bytes: 64 * 1024 * 1024,
             digest_entries: 1024,
             proposals_max: 8192,
             scrub_pause: SCRUB_PAUSE_DEFAULT,

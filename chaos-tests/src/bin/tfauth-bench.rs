@@ -46,6 +46,14 @@ enum Verb {
     StoreReopen {
         #[command(flatten)]
         at: At,
+        #[arg(long)]
+        stay: bool,
+    },
+    /// Checks a store as a node does before it opens it, and tells how long that took, for `store`
+    #[command(hide = true, after_help = "Example: infra/dev bench store")]
+    StoreCheck {
+        #[command(flatten)]
+        at: At,
     },
 }
 
@@ -123,8 +131,9 @@ fn main() -> ExitCode {
                 load.await.map(|()| String::new())
             })
         }
-        Verb::StoreReopen { at } => {
-            let reopen = store::reopen(at.address, &at.papers, &at.data);
+        Verb::StoreCheck { at } => store::check(&at.data).map(|()| String::new()),
+        Verb::StoreReopen { at, stay } => {
+            let reopen = store::reopen(at.address, &at.papers, &at.data, stay);
             on(&mut Builder::new_multi_thread(), async {
                 reopen.await.map(|()| String::new())
             })

@@ -117,6 +117,7 @@ pub(super) async fn log_path(plan: &Plan, speed: &mut Speed) -> Result<(), Strin
     let folder = folder(plan)?;
     let mut path = LogPath::open(folder.path()).map_err(|e| e.to_string())?;
     let command = Bytes::from(vec![0x5A; COMMAND_BYTES]);
+    path.settle(&command).await.map_err(|e| e.to_string())?;
     let mut clock = Clock::start()?;
     while clock.runs(plan.time) {
         let begun = Instant::now();
@@ -129,32 +130,51 @@ pub(super) async fn log_path(plan: &Plan, speed: &mut Speed) -> Result<(), Strin
     path.close().await.map_err(|e| e.to_string())
 }
 
-/// Proposals of so many clients, each waiting for its own.
-pub(super) async fn propose(plan: &Plan, speeds: &mut [Speed]) -> Result<(), String> {
-    let folder = folder(plan)?;
-    let site = Site::new(&plan.program, 1, true)?;
-    let data = folder.path().join("data");
-    let config = config(1, site.addresses(), &site.papers(), &data, Limits::default())?;
-    let store = Store::open(config, Arc::new(Nothing))
-        .await
-        .map_err(|e| e.to_string())?;
-    store
-        .read_barrier(Instant::now() + PATIENCE)
-        .await
-        .map_err(|e| e.to_string())?;
-    for speed in speeds {
+/// A store that is its own majority.
+pub(super) struct Member {
+    store: Store,
+    _site: Site,
+    _folder: tempfile::TempDir,
+}
+
+impl Member {
+    pub(super) async fn open(plan: &Plan) -> Result<Self, String> {
+        let folder = folder(plan)?;
+        let site = Site::new(&plan.program, 1, true)?;
+        let data = folder.path().join("data");
+        let config = config(1, site.addresses(), &site.papers(), &data, Limits::default())?;
+        let store = Store::open(config, Arc::new(Nothing))
+            .await
+            .map_err(|e| e.to_string())?;
+        store
+            .read_barrier(Instant::now() + PATIENCE)
+            .await
+            .map_err(|e| e.to_string())?;
+        Ok(Self {
+            store,
+            _site: site,
+            _folder: folder,
+        })
+    }
+
+    /// Proposals of so many clients, each waiting for its own.
+    pub(super) async fn propose(&self, plan: &Plan, speed: &mut Speed) -> Result<(), String> {
         let mut clients = tokio::task::JoinSet::new();
-        for _ in 0..speed.writers {
-            clients.spawn(client(store.clone(), plan.time));
-        }
         let mut whole = Clock::start()?;
+        for _ in 0..speed.writers {
+            clients.spawn(client(self.store.clone(), plan.time));
+        }
         while let Some(latencies) = clients.join_next().await {
             let latencies = latencies.map_err(|e| e.to_string())??;
             whole.histogram.add(&latencies).map_err(|e| e.to_string())?;
         }
         whole.finish(speed);
+        Ok(())
     }
-    store.shutdown(Duration::ZERO).await.map_err(|e| e.to_string())
+
+    pub(super) async fn close(self) -> Result<(), String> {
+        self.store.shutdown(Duration::ZERO).await.map_err(|e| e.to_string())
+    }
 }
 
 /// Proposes one command after the other; how long each took.

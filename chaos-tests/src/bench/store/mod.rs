@@ -1,15 +1,15 @@
 //! The store beside the disk that it writes to: entries per second, latency, restart, bytes, memory.
 //!
 //! The limit is a raw log: a preallocated file, one `pwrite` and one `fdatasync` for each group, nothing else. Writers
-//! are counted as entries in flight: a group of 128 is 128 writers of whom each waits for its own entry. Both take turns
-//! within a round, on the same disk.
+//! are counted as entries in flight: a group of 128 is 128 writers of whom each waits for its own entry. Raw log, the
+//! store's log and whole proposals take turns within a round, on the same disk.
 
 mod commit;
 mod groups;
 mod rows;
 mod table;
 
-pub use rows::{load, reopen};
+pub use rows::{check, load, reopen};
 pub use table::markdown;
 
 use super::series::Series;
@@ -76,16 +76,23 @@ pub struct Rows {
     pub disk_bytes: u64,
     /// Memory before the first row and after the last, in KiB.
     pub resident_kib: (u64, u64),
-    /// Milliseconds from the start of opening to the first answered read, after kill -9.
-    pub restart_after_kill_ms: u64,
-    /// The same after an orderly stop.
-    pub restart_ms: u64,
-    /// Memory of the restarted process, in KiB.
-    pub restarted_resident_kib: u64,
-    /// The same figures of a store with a thousand rows.
-    pub small_restart_ms: u64,
-    /// See above.
-    pub small_resident_kib: u64,
+    /// Median commit of one client with all rows there, in microseconds.
+    pub commit_us: f64,
+    /// After kill -9.
+    pub after_kill: Restart,
+    /// After an orderly stop.
+    pub after_stop: Restart,
+}
+
+/// Starts on a folder that is there.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Restart {
+    /// Time for the check that a node makes before it opens the folder, in milliseconds.
+    pub check_ms: Series,
+    /// That, and from the start of opening to the first answered read.
+    pub whole_ms: Series,
+    /// Memory then, in KiB.
+    pub resident_kib: u64,
 }
 
 /// Everything.
@@ -99,8 +106,8 @@ pub struct Figures {
     pub propose: Vec<Speed>,
     /// Commit latency of three members.
     pub commit: Commit,
-    /// Restart, disk, memory.
-    pub rows: Option<Rows>,
+    /// Restart, disk, memory: with few rows, and with many.
+    pub rows: Option<(Rows, Rows)>,
 }
 
 /// Measures everything.
@@ -128,11 +135,13 @@ pub async fn run(plan: &Plan) -> Result<Figures, String> {
     }
     for round in 1..=plan.rounds {
         super::progress(&format!("round {round} of {}", plan.rounds));
+        let member = groups::Member::open(plan).await?;
         for index in 0..WRITERS.len() {
             groups::raw(plan, &mut figures.raw[index])?;
             groups::log_path(plan, &mut figures.log_path[index]).await?;
+            member.propose(plan, &mut figures.propose[index]).await?;
         }
-        groups::propose(plan, &mut figures.propose).await?;
+        member.close().await?;
         commit::measure(plan, &mut figures.commit).await?;
     }
     Ok(figures)

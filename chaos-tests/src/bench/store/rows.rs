@@ -1,8 +1,10 @@
 //! What many rows cost: time to open again, bytes on disk, memory. Each figure comes from a process of its own.
 
-use super::{Plan, Rows, folder};
+use super::{Plan, Restart, Rows, folder};
+use crate::bench::series::Series;
 use crate::member::{Site, config};
 use bytes::Bytes;
+use raft_store::verify::{Depth, due, verify};
 use raft_store::{ApplyError, Limits, StateMachine, Store, TableId, Transaction};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader};
@@ -17,6 +19,10 @@ const KEY_BYTES: usize = 16;
 const VALUE_BYTES: usize = 284;
 const ROWS_PER_ENTRY: u64 = 4;
 const CLIENTS: u64 = 64;
+/// Rows of the store that the large one is compared with.
+const FEW: u64 = 1000;
+/// Commits of one client that are timed when all rows are there.
+const COMMITS: u64 = 500;
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A command is the number of the first of its rows.
@@ -50,12 +56,9 @@ fn value(row: u64) -> Vec<u8> {
     std::iter::repeat_with(next).take(VALUE_BYTES).collect()
 }
 
-pub(super) fn measure(plan: &Plan) -> Result<Rows, String> {
-    let small = one(plan, 1000)?;
-    let mut large = one(plan, plan.rows)?;
-    large.small_restart_ms = small.restart_ms;
-    large.small_resident_kib = small.restarted_resident_kib;
-    Ok(large)
+/// A few rows, and many.
+pub(super) fn measure(plan: &Plan) -> Result<(Rows, Rows), String> {
+    Ok((one(plan, FEW)?, one(plan, plan.rows)?))
 }
 
 fn one(plan: &Plan, rows: u64) -> Result<Rows, String> {
@@ -63,23 +66,45 @@ fn one(plan: &Plan, rows: u64) -> Result<Rows, String> {
     let site = Site::new(&plan.program, 1, true)?;
     let data = folder.path().join("data");
     let loaded = child(plan, &site, &data, &["store-load", "--rows", &rows.to_string()])?;
-    let killed = child(plan, &site, &data, &["store-reopen"])?;
-    let again = child(plan, &site, &data, &["store-reopen"])?;
-    let number = |from: &Value, name: &str| from[name].as_u64().unwrap_or(0);
-    Ok(Rows {
+    let mut found = Rows {
         rows,
         live_bytes: rows * (KEY_BYTES + VALUE_BYTES) as u64,
-        rows_per_second: loaded["rows_per_second"].as_f64().unwrap_or(0.0),
-        disk_bytes: number(&loaded, "disk_bytes"),
-        resident_kib: (number(&loaded, "resident_before_kib"), number(&loaded, "resident_kib")),
-        restart_after_kill_ms: number(&killed, "open_ms"),
-        restart_ms: number(&again, "open_ms"),
-        restarted_resident_kib: number(&again, "resident_kib"),
+        rows_per_second: number(&loaded, "rows_per_second"),
+        disk_bytes: whole(&loaded, "disk_bytes"),
+        resident_kib: (whole(&loaded, "resident_before_kib"), whole(&loaded, "resident_kib")),
+        commit_us: number(&loaded, "commit_us"),
         ..Rows::default()
-    })
+    };
+    for _ in 0..plan.rounds {
+        restart(plan, &site, &data, &["store-reopen", "--stay"], &mut found.after_kill)?;
+    }
+    // Its end is orderly, but its start is one after a kill.
+    restart(plan, &site, &data, &["store-reopen"], &mut Restart::default())?;
+    for _ in 0..plan.rounds {
+        restart(plan, &site, &data, &["store-reopen"], &mut found.after_stop)?;
+    }
+    Ok(found)
 }
 
-/// Starts this program again, takes the one line that it prints, and kills it where it stands if it does not end.
+/// What a node does at its start: reads everything, in a process of its own, if the last end was not orderly; opens.
+fn restart(plan: &Plan, site: &Site, data: &Path, verb: &[&str], times: &mut Restart) -> Result<(), String> {
+    let checked = number(&child(plan, site, data, &["store-check"])?, "check_ms");
+    let opened = child(plan, site, data, verb)?;
+    times.check_ms.push(checked);
+    times.whole_ms.push(checked + number(&opened, "open_ms"));
+    times.resident_kib = whole(&opened, "resident_kib");
+    Ok(())
+}
+
+fn number(from: &Value, name: &str) -> f64 {
+    from[name].as_f64().unwrap_or(0.0)
+}
+
+fn whole(from: &Value, name: &str) -> u64 {
+    from[name].as_u64().unwrap_or(0)
+}
+
+/// Starts this program again, takes the one line that it prints, and kills it where it stands if it stays.
 fn child(plan: &Plan, site: &Site, data: &Path, verb: &[&str]) -> Result<Value, String> {
     let address = site.addresses().first().ok_or("no address")?.to_string();
     let mut child = Command::new(&plan.program)
@@ -96,8 +121,8 @@ fn child(plan: &Plan, site: &Site, data: &Path, verb: &[&str]) -> Result<Value, 
     let output = child.stdout.take().ok_or("no output")?;
     let mut line = String::new();
     let read = BufReader::new(output).read_line(&mut line);
-    let orderly = verb.first() == Some(&"store-reopen");
-    if !orderly {
+    let stays = verb.first() == Some(&"store-load") || verb.contains(&"--stay");
+    if stays {
         child.kill().map_err(|e| e.to_string())?;
     }
     child.wait().map_err(|e| e.to_string())?;
@@ -134,7 +159,9 @@ pub async fn load(address: SocketAddr, papers: &Path, data: &Path, rows: u64) ->
     let seconds = begun.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a figure for people, far below 2^52")]
     let rows_per_second = rows as f64 / seconds;
+    let commit_us = commit(&store, rows).await?;
     let told = serde_json::json!({
+        "commit_us": commit_us,
         "rows_per_second": rows_per_second,
         "disk_bytes": crate::canary::files_below(data)?.iter().map(|f| size(f)).sum::<u64>(),
         "resident_before_kib": before,
@@ -147,32 +174,65 @@ pub async fn load(address: SocketAddr, papers: &Path, data: &Path, rows: u64) ->
 async fn fill(store: Store, client: u64, rows: u64) -> Result<(), String> {
     let mut first = client * ROWS_PER_ENTRY;
     while first < rows {
-        // An entry is as large on disk as the rows that it stands for would make it.
-        let mut command = first.to_be_bytes().to_vec();
-        for row in first..first + ROWS_PER_ENTRY {
-            command.extend(value(row));
-        }
-        store
-            .propose(Bytes::from(command), Instant::now() + PATIENCE)
-            .await
-            .map_err(|e| e.to_string())?;
+        put(&store, first).await?;
         first += CLIENTS * ROWS_PER_ENTRY;
     }
     Ok(())
 }
 
-/// Opens, tells how long it took until a read was answered, and closes in order.
+async fn put(store: &Store, first: u64) -> Result<(), String> {
+    // An entry is as large on disk as the rows that it stands for would make it.
+    let mut command = first.to_be_bytes().to_vec();
+    for row in first..first + ROWS_PER_ENTRY {
+        command.extend(value(row));
+    }
+    let proposed = store.propose(Bytes::from(command), Instant::now() + PATIENCE).await;
+    proposed.map(drop).map_err(|e| e.to_string())
+}
+
+/// Median time of a commit that changes rows which are there, all over the table, one after the other.
+async fn commit(store: &Store, rows: u64) -> Result<f64, String> {
+    let mut times = Series::default();
+    let groups = (rows / ROWS_PER_ENTRY).max(1);
+    for number in 0..COMMITS {
+        let begun = Instant::now();
+        put(store, number * groups / COMMITS * ROWS_PER_ENTRY).await?;
+        times.push(begun.elapsed().as_secs_f64() * 1e6);
+    }
+    Ok(times.median())
+}
+
+/// Reads everything in a folder, if a node would before it opens it, and tells how long that took.
+///
+/// # Errors
+/// The folder is not sound.
+pub fn check(data: &Path) -> Result<(), String> {
+    raft_store::install_real_fsync().map_err(|e| e.to_string())?;
+    let begun = Instant::now();
+    let depth = due(data, crate::clock::now());
+    if let Depth::Full(_) = depth {
+        verify(data, crate::clock::now()).map_err(|e| e.to_string())?;
+    }
+    let told = serde_json::json!({ "check_ms": begun.elapsed().as_secs_f64() * 1e3 });
+    println!("{told}");
+    Ok(())
+}
+
+/// Opens, tells how long it took until a read was answered, and closes in order or stays until it is killed.
 ///
 /// # Errors
 /// The store does not open, or fails.
-pub async fn reopen(address: SocketAddr, papers: &Path, data: &Path) -> Result<(), String> {
+pub async fn reopen(address: SocketAddr, papers: &Path, data: &Path, stay: bool) -> Result<(), String> {
     let begun = Instant::now();
     let store = open(address, papers, data).await?;
     let told = serde_json::json!({
-        "open_ms": u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "open_ms": begun.elapsed().as_secs_f64() * 1e3,
         "resident_kib": resident_kib(),
     });
     println!("{told}");
+    if stay {
+        return std::future::pending().await;
+    }
     store.shutdown(Duration::ZERO).await.map_err(|e| e.to_string())
 }
 

@@ -39,32 +39,45 @@ pub fn markdown(figures: &Figures) -> String {
         commit.sync_us.text(),
         ratio(commit.p50_us.median(), limit),
     );
-    if let Some(rows) = &figures.rows {
-        text.push_str(&state(rows));
+    if let Some((few, many)) = &figures.rows {
+        text.push_str(&state(few, many));
     }
     text
 }
 
-fn state(rows: &Rows) -> String {
+fn state(few: &Rows, many: &Rows) -> String {
+    let mut text = String::from(
+        "\n| rows of 300 bytes | live MiB | disk, times live | RSS empty / loaded / restarted, MiB | restart after kill -9, ms (of it the check) | restart after a stop, ms | commit p50, us | loaded rows/s |\n\
+         |---|---|---|---|---|---|---|---|\n",
+    );
+    for rows in [few, many] {
+        #[expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^52")]
+        let of_live = ratio(rows.disk_bytes as f64, rows.live_bytes as f64);
+        let mib = |kib: u64| kib / 1024;
+        let (killed, stopped) = (&rows.after_kill, &rows.after_stop);
+        // Writing into a string cannot fail.
+        let _ = writeln!(
+            text,
+            "| {} | {:.1} | {of_live:.2} | {} / {} / {} | {} ({:.0}) | {} | {:.0} | {:.0} |",
+            rows.rows,
+            mebibytes(rows.live_bytes),
+            mib(rows.resident_kib.0),
+            mib(rows.resident_kib.1),
+            mib(stopped.resident_kib),
+            killed.whole_ms.text(),
+            killed.check_ms.median(),
+            stopped.whole_ms.text(),
+            rows.commit_us,
+            rows.rows_per_second,
+        );
+    }
+    text
+}
+
+fn mebibytes(bytes: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "figures for people, far below 2^52")]
-    let of = |part: u64, whole: u64| ratio(part as f64, whole as f64);
-    let mib = |kib: u64| kib / 1024;
-    format!(
-        "\n{} rows of 300 bytes ({} MiB): loaded at {:.0} rows/s; on disk {} MiB, **{:.2}** times the live bytes; memory {} MiB before, {} MiB after loading.\n\
-         Restart until a read is answered: **{} ms** after kill -9, {} ms after an orderly stop ({} ms with 1,000 rows); memory then {} MiB ({} MiB with 1,000 rows).\n",
-        rows.rows,
-        rows.live_bytes >> 20,
-        rows.rows_per_second,
-        rows.disk_bytes >> 20,
-        of(rows.disk_bytes, rows.live_bytes),
-        mib(rows.resident_kib.0),
-        mib(rows.resident_kib.1),
-        rows.restart_after_kill_ms,
-        rows.restart_ms,
-        rows.small_restart_ms,
-        mib(rows.restarted_resident_kib),
-        mib(rows.small_resident_kib),
-    )
+    let bytes = bytes as f64;
+    bytes / f64::from(1 << 20)
 }
 
 fn latencies(speed: &Speed) -> String {
