@@ -53,16 +53,21 @@ impl Account {
         expect(201, created.status, "creating", name, &created.body)?;
         let enrolled = api.enrol(&person).await?;
         expect(201, enrolled.status, "enrolling", name, &enrolled.body)?;
-        let secret = enrolled.text("secret");
-        let mut account = Self {
-            person,
-            secret,
-            last_step: 0,
-        };
+        let mut account = Self::with_secret(person, enrolled.text("secret"));
         let code = account.next_code().ok_or("a new account has no code")?;
         let logged_in = api.log_in(&account.person, &code).await?;
         expect(200, logged_in.status, "the first login of", name, &logged_in.body)?;
         Ok(account)
+    }
+
+    /// An account whose seed is known and of which no code was used.
+    #[must_use]
+    pub fn with_secret(person: Person, secret: String) -> Self {
+        Self {
+            person,
+            secret,
+            last_step: 0,
+        }
     }
 
     /// The code of a step.

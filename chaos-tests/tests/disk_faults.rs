@@ -5,6 +5,7 @@ use chaos_tests::faultfs::{FaultDisk, missing};
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -102,6 +103,19 @@ fn locks_hold_and_old_handles_are_stale_after_a_power_loss() {
     assert!(first.write_all_at(b"y", 0).is_err(), "a handle from before is stale");
     assert_eq!(fs::read(&path).unwrap(), b"x");
     File::open(&path).unwrap().try_lock().unwrap();
+}
+
+#[test]
+fn a_socket_can_lie_on_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(disk) = disk(folder.path()) else {
+        return;
+    };
+    let path = disk.folder().join("admin.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    UnixStream::connect(&path).unwrap();
+    listener.accept().unwrap();
+    fs::remove_file(&path).unwrap();
 }
 
 #[test]

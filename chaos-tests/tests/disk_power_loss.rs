@@ -6,6 +6,7 @@ use chaos_tests::faultfs::missing;
 use chaos_tests::proofs::power_loss::{Scene, power_loss};
 use chaos_tests::proofs::{Run, Verdict};
 use std::path::PathBuf;
+use std::process::{Command, Output};
 
 /// Runs it, or says that it cannot be run here.
 fn run(rounds: u64, scene: Scene, real_fsync: bool) -> Option<Verdict> {
@@ -59,4 +60,29 @@ fn without_real_fsync_the_same_rounds_find_a_loss() {
         !verdict.holds(),
         "60 rounds without a single fsync found nothing: {verdict}"
     );
+}
+
+/// A machine without FUSE is told so, loudly, and not that anything was shown: in a mount namespace whose `/dev` is empty.
+#[test]
+fn where_no_disk_can_be_mounted_the_proofs_say_that_they_were_skipped() {
+    let without_devices = |script: &str| -> Output {
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--map-root-user", "sh", "-c"]);
+        command.arg(format!("mount -t tmpfs none /dev && {script}"));
+        command.output().unwrap()
+    };
+    if !without_devices("true").status.success() {
+        println!("SKIPPED: this user may not make mount namespaces");
+        eprintln!("SKIPPED: this user may not make mount namespaces");
+        return;
+    }
+    for verb in ["power-loss --members 1", "power-loss --members 3", "failing-disks"] {
+        let output = without_devices(&format!(
+            "exec {} {verb} --rounds 1",
+            env!("CARGO_BIN_EXE_tfauth-proofs")
+        ));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{verb}: {said}");
+        assert!(said.contains("SKIPPED") && said.contains("/dev/fuse"), "{verb}: {said}");
+    }
 }

@@ -4,7 +4,7 @@
 use chaos_tests::api::Api;
 use chaos_tests::limits::{GAP_MAX, POLL};
 use chaos_tests::load::{Report, Traffic};
-use chaos_tests::pool::Pool;
+use chaos_tests::pool::{Account, Pool};
 use cluster_harness::cluster::{Cluster, Options};
 use std::path::Path;
 use std::sync::Arc;
@@ -32,15 +32,16 @@ async fn two_nodes_are_replaced_under_load_and_their_ids_are_refused_for_ever() 
         .map(|node| node.name)
         .find(|name| *name != leader)
         .unwrap();
-    let kept = cluster.layout().root().join("kept");
+    let kept = |name: &str| cluster.layout().root().join(format!("kept-{name}"));
 
     let traffic = Traffic::start(apis[1].clone(), Arc::clone(&pool), LOGINS_PER_SECOND);
     tokio::time::sleep(BETWEEN).await;
-    // The follower's old folder is kept, to let it come back to life later.
-    cluster.members().kill(&follower).await.unwrap();
-    copy(&cluster.layout().data(&follower), &kept);
+    let mut old_ids = Vec::new();
     for name in [&follower, &leader] {
         let began = Instant::now();
+        // The old folder is kept, to let it come back to life later.
+        cluster.members().kill(name).await.unwrap();
+        copy(&cluster.layout().data(name), &kept(name));
         let replaced = cluster.replace_node(name).await.unwrap();
         println!(
             "{name}: node {} replaced by node {} in {} ms",
@@ -49,6 +50,7 @@ async fn two_nodes_are_replaced_under_load_and_their_ids_are_refused_for_ever() 
             began.elapsed().as_millis()
         );
         assert!(replaced.new > replaced.old);
+        old_ids.push(replaced.old);
         cluster.wait_healthy().await.unwrap();
         tokio::time::sleep(BETWEEN).await;
     }
@@ -62,29 +64,45 @@ async fn two_nodes_are_replaced_under_load_and_their_ids_are_refused_for_ever() 
     );
     assert!(report.logins > 20, "the run was long enough: {report}");
 
-    come_back_on_the_old_folder(&cluster, &follower, &kept).await;
+    come_back_on_the_old_folder(&cluster, &follower, &kept(&follower)).await;
+    stays_out(&cluster, &follower, old_ids[0]).await;
+    // For ever: also when everybody was down meanwhile and knows only what is on disk.
+    let names = cluster.description().nodes.into_iter().map(|node| node.name);
+    let names: Vec<String> = names.collect();
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    cluster.members().kill_together(&all).await.unwrap();
+    for name in all {
+        cluster.members().start(name).await.unwrap();
+    }
+    stays_out(&cluster, &follower, old_ids[0]).await;
+    cluster.replace_node(&follower).await.unwrap();
+    cluster.wait_healthy().await.unwrap();
+    come_back_on_the_old_folder(&cluster, &leader, &kept(&leader)).await;
+    stays_out(&cluster, &leader, old_ids[1]).await;
+    let mut account = Account::enrol(&apis[0], "afterwards").await.unwrap();
+    let code = account.wait_for_code().await;
+    let login = apis[1].log_in(&account.person, &code).await.unwrap();
+    assert_eq!(login.status, 200, "without it: {}", login.body);
 }
 
-/// The machine is started on the folder that it had before it was replaced: it stays out, and says why.
+/// The machine is started on the folder that it had before it was replaced.
 async fn come_back_on_the_old_folder(cluster: &Cluster, name: &str, kept: &Path) {
     cluster.members().kill(name).await.unwrap();
     let data = cluster.layout().data(name);
     std::fs::remove_dir_all(&data).unwrap();
     copy(kept, &data);
     cluster.members().start(name).await.unwrap();
-    let ops = cluster
-        .description()
-        .nodes
-        .into_iter()
-        .find(|node| node.name == name)
-        .unwrap()
-        .ops;
-    let client = reqwest::Client::new();
-    let until = Instant::now() + TOLD_MAX;
+}
+
+/// It learns that its id was removed, and says so.
+async fn stays_out(cluster: &Cluster, name: &str, id: u64) {
+    let mut nodes = cluster.description().nodes.into_iter();
+    let ops = nodes.find(|node| node.name == name).unwrap().ops;
+    let (client, until) = (reqwest::Client::new(), Instant::now() + TOLD_MAX);
     loop {
         let answer = client.get(format!("{ops}/readyz")).send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());
-        if text.contains("was removed") {
+        if text.contains(&format!("node id {id} was removed")) {
             assert_eq!(status, 503);
             println!("{name} on its old folder: {text}");
             return;

@@ -6,11 +6,12 @@ use chaos_tests::faultfs;
 use chaos_tests::member::{self, Task};
 use chaos_tests::proofs::kill_loop::kill_loop;
 use chaos_tests::proofs::power_loss::{Scene, power_loss};
-use chaos_tests::proofs::{Run, Verdict};
+use chaos_tests::proofs::{Run, Verdict, nodes};
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use tokio::runtime::Builder;
 
 /// Proofs about disks: kills and power losses lose nothing that was acknowledged.
 #[derive(Parser)]
@@ -46,6 +47,12 @@ enum Verb {
         /// Let flushes be less than an fsync, to see that the loss is found: ends with 0 when it is, with 1 when not
         #[arg(long)]
         dangerously_without_real_fsync: bool,
+    },
+    /// Runs a cluster whose nodes have their data on disks that fail, are full, read-only or slow, or lose their power
+    #[command(after_help = "Example: infra/dev failing-disks --rounds 40 --seed 7")]
+    FailingDisks {
+        #[command(flatten)]
+        common: Common,
     },
     /// Damages copies of real data folders, one case at a time, and tells what a node says of each
     #[command(after_help = "Example: infra/dev damage --cases 40 --json")]
@@ -84,7 +91,7 @@ enum Verb {
 
 #[derive(Args)]
 struct Common {
-    /// Rounds of life and death [default: 1000 kills, 200 power losses]
+    /// Rounds of life and death [default: 1000 kills, 200 power losses, 16 failing disks]
     #[arg(long, value_name = "N")]
     rounds: Option<u64>,
     /// Repeats the choices of another run
@@ -117,6 +124,7 @@ fn main() -> ExitCode {
             members,
             dangerously_without_real_fsync,
         } => lose_power(&common, &members, dangerously_without_real_fsync),
+        Verb::FailingDisks { common } => fail_disks(&common),
         Verb::Damage { cases, seed, json } => damage_folders(cases, seed.unwrap_or_else(fresh_seed), json),
         Verb::Faultfs { folder } => faultfs::program::run(&folder).map(|()| ExitCode::SUCCESS),
         Verb::Member {
@@ -160,6 +168,37 @@ fn lose_power(common: &Common, members: &str, without_fsync: bool) -> Result<Exi
         });
     }
     Ok(told)
+}
+
+fn fail_disks(common: &Common) -> Result<ExitCode, String> {
+    if let Some(why) = faultfs::missing() {
+        eprintln!("tfauth-proofs: SKIPPED: no disk of ours can be mounted: {why}");
+        return Ok(ExitCode::from(2));
+    }
+    // Two providers may be linked; the choice must be made before the first handshake. It can only have been made already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let run = common.run(nodes::Case::all().len() as u64)?;
+    let runtime = Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| format!("no runtime: {e}"))?;
+    let outcome = runtime.block_on(nodes::run(&run, &nodes::draw(&run)))?;
+    for wrong in &outcome.wrong {
+        eprintln!("WRONG: {wrong}");
+    }
+    if common.json {
+        println!("{}", serde_json::to_string(&outcome).unwrap_or_default());
+    } else {
+        println!("{outcome}");
+    }
+    if outcome.holds() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    eprintln!(
+        "repeat with: infra/dev failing-disks --seed {} --rounds {}",
+        run.seed, run.rounds
+    );
+    Ok(ExitCode::FAILURE)
 }
 
 fn damage_folders(cases: u64, seed: u64, json: bool) -> Result<ExitCode, String> {

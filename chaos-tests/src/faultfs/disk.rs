@@ -34,6 +34,8 @@ pub enum Kind {
     File(Content),
     /// With names.
     Folder(BTreeMap<OsString, u64>),
+    /// The name of a Unix socket.
+    Socket,
 }
 
 /// One of them, with its permissions.
@@ -107,7 +109,7 @@ impl Disk {
     pub fn file(&mut self, number: u64) -> Result<&mut Content, Refusal> {
         match &mut self.nodes.get_mut(&number).ok_or(Refusal::Stale)?.kind {
             Kind::File(content) => Ok(content),
-            Kind::Folder(_) => Err(Refusal::IsFolder),
+            Kind::Folder(_) | Kind::Socket => Err(Refusal::IsFolder),
         }
     }
 
@@ -118,7 +120,7 @@ impl Disk {
     pub fn names(&self, folder: u64) -> Result<&BTreeMap<OsString, u64>, Refusal> {
         match &self.node(folder)?.kind {
             Kind::Folder(names) => Ok(names),
-            Kind::File(_) => Err(Refusal::NotFolder),
+            Kind::File(_) | Kind::Socket => Err(Refusal::NotFolder),
         }
     }
 
@@ -130,7 +132,7 @@ impl Disk {
         self.names(folder)?.get(name).copied().ok_or(Refusal::Missing)
     }
 
-    /// A new, empty file or folder under a name.
+    /// A new, empty file, folder or socket under a name.
     ///
     /// # Errors
     /// The name is taken.
@@ -155,8 +157,8 @@ impl Disk {
         match (&self.node(number)?.kind, is_folder) {
             (Kind::Folder(names), true) if !names.is_empty() => return Err(Refusal::NotEmpty),
             (Kind::Folder(_), false) => return Err(Refusal::IsFolder),
-            (Kind::File(_), true) => return Err(Refusal::NotFolder),
-            (Kind::Folder(_), true) | (Kind::File(_), false) => {}
+            (Kind::File(_) | Kind::Socket, true) => return Err(Refusal::NotFolder),
+            (Kind::Folder(_), true) | (Kind::File(_) | Kind::Socket, false) => {}
         }
         self.rename_all(vec![edit(folder, name, None)]);
         Ok(())
@@ -235,7 +237,7 @@ impl Disk {
     pub fn used_bytes(&self) -> u64 {
         let sizes = self.nodes.values().map(|node| match &node.kind {
             Kind::File(content) => content.live().len() as u64,
-            Kind::Folder(_) => 0,
+            Kind::Folder(_) | Kind::Socket => 0,
         });
         sizes.sum()
     }
@@ -286,6 +288,7 @@ impl Disk {
                 self.durable_names.insert(number, left.clone());
                 Kind::Folder(left)
             }
+            Kind::Socket => Kind::Socket,
         };
         let node = Node {
             kind,

@@ -54,6 +54,7 @@ impl Serve {
         let (kind, size, nlink) = match &node.kind {
             Kind::File(content) => (FileType::RegularFile, content.live().len() as u64, 1),
             Kind::Folder(_) => (FileType::Directory, 0, 2),
+            Kind::Socket => (FileType::Socket, 0, 1),
         };
         Ok(FileAttr {
             ino: INodeNo(number),
@@ -184,6 +185,16 @@ impl Filesystem for Serve {
             self.attributes(disk, number.0)
         });
         answer!(reply, set, set => reply.attr(&TTL, &set));
+    }
+
+    fn mknod(&self, _: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, _: u32, reply: ReplyEntry) {
+        let kind = match mode & libc::S_IFMT {
+            libc::S_IFREG => Kind::File(Content::default()),
+            libc::S_IFSOCK => Kind::Socket,
+            _ => return reply.error(Errno::EPERM),
+        };
+        let made = self.make(parent, name, kind, mode & !umask);
+        answer!(reply, made, made => reply.entry(&TTL, &made, GENERATION));
     }
 
     fn mkdir(&self, _: &Request, parent: INodeNo, name: &OsStr, mode: u32, umask: u32, reply: ReplyEntry) {
@@ -330,6 +341,7 @@ impl Filesystem for Serve {
                 let kind = match disk.node(*child).map_err(errno)?.kind {
                     Kind::File(_) => FileType::RegularFile,
                     Kind::Folder(_) => FileType::Directory,
+                    Kind::Socket => FileType::Socket,
                 };
                 entries.push((*child, kind, name.clone()));
             }

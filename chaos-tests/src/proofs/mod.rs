@@ -6,6 +6,7 @@
 
 mod cluster;
 pub mod kill_loop;
+pub mod nodes;
 pub mod power_loss;
 mod single;
 mod verdict;

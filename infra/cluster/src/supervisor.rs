@@ -291,6 +291,27 @@ impl Supervisor {
         Ok(())
     }
 
+    /// Waits until a member has ended by itself; its exit code, or none when a signal ended it or it never ran.
+    ///
+    /// # Errors
+    /// It does not end for as long as a stop may take.
+    pub async fn wait_exit(&self, name: &str) -> Result<Option<i32>> {
+        self.spec(name)?;
+        let deadline = Instant::now() + Duration::from_secs(CHILD_STOP_SECONDS_MAX);
+        loop {
+            self.reap().await?;
+            if self.described().pid(name).is_none() {
+                return Ok(self.exits().get(name).and_then(ExitStatus::code));
+            }
+            if Instant::now() > deadline {
+                return Err(Error::fault(format!(
+                    "{name} still runs after {CHILD_STOP_SECONDS_MAX} s"
+                )));
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
     fn exits(&self) -> MutexGuard<'_, BTreeMap<String, ExitStatus>> {
         self.last_exits.lock().unwrap_or_else(PoisonError::into_inner)
     }
