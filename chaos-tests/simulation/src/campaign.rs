@@ -1,30 +1,91 @@
-//! Many seeds of the rules, as many at a time as there are cores; and known bugs, put back one after the other, each of which
-//! some seed must find.
+//! Many seeds, as many at a time as there are cores; and known bugs, put back one after the other, each of which some seed
+//! must find.
 //!
 //! Must not know what a run does.
 
 use crate::limits::{COVERED_SEEDS_MIN, FAILURES_SHOWN_MAX};
-use crate::rules::{self, Faults, Ran};
+use crate::rules;
 use serde::Serialize;
-use std::sync::Mutex;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+/// What is simulated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// The rules of `auth-core` over a model of the log.
+    Rules,
+    /// Consensus and stores over simulated disks and a simulated network.
+    #[cfg(feature = "store")]
+    Store,
+}
+
+/// What one seed came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Ran {
+    /// Entries that were agreed on.
+    pub entries: usize,
+    /// Calls that the checker of linearizability judged: done, refused, unknown.
+    pub outcomes: [usize; 3],
+    /// How often each fault struck.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// SHA-256 over what happened: two runs with the same one were the same.
+    pub fingerprint: [u8; 32],
+}
+
+impl Part {
+    /// What it is called on command lines.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rules => "rules",
+            #[cfg(feature = "store")]
+            Self::Store => "store",
+        }
+    }
+
+    /// Runs one seed.
+    ///
+    /// # Errors
+    /// The first thing that did not hold; it starts with the name of the check.
+    pub fn run(self, seed: u64) -> Result<Ran, String> {
+        match self {
+            Self::Rules => rules::run(seed).map(|ran| Ran {
+                entries: ran.entries,
+                outcomes: ran.outcomes,
+                faults: ran.faults.named().into_iter().collect(),
+                fingerprint: ran.fingerprint,
+            }),
+            #[cfg(feature = "store")]
+            Self::Store => crate::store::run(seed).map(|ran| Ran {
+                entries: ran.entries,
+                outcomes: ran.outcomes,
+                faults: ran.faults.named().into_iter().collect(),
+                fingerprint: ran.fingerprint,
+            }),
+        }
+    }
+}
+
 /// What so many seeds came to.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Serialize)]
 pub struct Report {
+    /// What was simulated.
+    pub part: Part,
     /// Seeds that ran.
     pub seeds: u64,
     /// The first of them.
     pub first_seed: u64,
     /// Entries that were agreed on, in all.
     pub entries: u64,
-    /// Requests of clients, in all.
-    pub requests: u64,
     /// Calls that the checker judged: done, refused, unknown.
     pub calls: [u64; 3],
     /// How often each fault struck.
-    pub faults: Faults,
+    pub faults: BTreeMap<&'static str, u64>,
+    /// Seeds that ran twice, and how many of them were the same run bit for bit.
+    pub twice: [u64; 2],
     /// Seeds in which something did not hold, the first few.
     pub failures: Vec<Failure>,
     /// How many there were.
@@ -45,20 +106,36 @@ pub struct Failure {
 }
 
 impl Report {
+    fn new(part: Part, first_seed: u64) -> Self {
+        Self {
+            part,
+            seeds: 0,
+            first_seed,
+            entries: 0,
+            calls: [0; 3],
+            faults: BTreeMap::new(),
+            twice: [0; 2],
+            failures: Vec::new(),
+            failed: 0,
+            seconds: 0.0,
+        }
+    }
+
     fn add(&mut self, seed: u64, ran: Result<Ran, String>) {
         self.seeds += 1;
         match ran {
             Ok(ran) => {
                 self.entries += ran.entries as u64;
-                self.requests += ran.requests;
                 for (sum, count) in self.calls.iter_mut().zip(ran.outcomes) {
                     *sum += count as u64;
                 }
-                self.faults.add(ran.faults);
+                for (name, count) in ran.faults {
+                    *self.faults.entry(name).or_default() += count;
+                }
             }
             Err(why) => {
                 self.failed += 1;
-                let repeat = format!("infra/dev simulate --reproduce {seed}");
+                let repeat = format!("infra/dev simulate --part {} --reproduce {seed}", self.part.name());
                 self.failures.push(Failure { seed, why, repeat });
                 self.failures.sort_by_key(|failure| failure.seed);
                 self.failures.truncate(FAILURES_SHOWN_MAX);
@@ -77,30 +154,44 @@ impl Report {
             ("refused calls", self.calls[1]),
             ("unknown calls", self.calls[2]),
         ];
-        let all = self.faults.named().into_iter().chain(outcomes);
+        let faults = self.faults.iter().map(|(name, count)| (*name, *count));
+        let all = faults.chain(outcomes);
         all.filter(|(_, count)| *count == 0).map(|(name, _)| name).collect()
     }
 }
 
-/// Runs seeds from the first one on; ends early when `until_failed` is set and one failed.
+/// How many seeds, and which.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// The first one.
+    pub first_seed: u64,
+    /// So many.
+    pub seeds: u64,
+    /// Every so many seeds one runs twice; never for zero.
+    pub twice_every: u64,
+    /// Ends once one failed.
+    pub until_failed: bool,
+}
+
+/// Runs seeds.
 #[must_use]
-pub fn run(first_seed: u64, seeds: u64, until_failed: bool, progress: impl Fn(u64, u64) + Sync) -> Report {
+pub fn run(part: Part, plan: Plan, progress: impl Fn(u64, u64) + Sync) -> Report {
     let started = Instant::now();
-    let next = AtomicU64::new(first_seed);
-    let report = Mutex::new(Report {
-        first_seed,
-        ..Report::default()
-    });
+    let next = AtomicU64::new(plan.first_seed);
+    let report = Mutex::new(Report::new(part, plan.first_seed));
     let work = || loop {
         let seed = next.fetch_add(1, SeqCst);
-        if seed >= first_seed.saturating_add(seeds) {
+        if seed >= plan.first_seed.saturating_add(plan.seeds) {
             return;
         }
-        let ran = rules::run(seed);
-        let Ok(mut report) = report.lock() else { return };
-        if until_failed && report.failed > 0 {
+        let ran = part.run(seed);
+        let again = (plan.twice_every > 0 && seed.is_multiple_of(plan.twice_every)).then(|| part.run(seed) == ran);
+        let mut report = report.lock().unwrap_or_else(PoisonError::into_inner);
+        if plan.until_failed && report.failed > 0 {
             return;
         }
+        report.twice[0] += u64::from(again.is_some());
+        report.twice[1] += u64::from(again == Some(true));
         report.add(seed, ran);
         progress(report.seeds, report.failed);
     };
@@ -110,7 +201,7 @@ pub fn run(first_seed: u64, seeds: u64, until_failed: bool, progress: impl Fn(u6
             scope.spawn(work);
         }
     });
-    let mut report = report.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let mut report = report.into_inner().unwrap_or_else(PoisonError::into_inner);
     report.seconds = started.elapsed().as_secs_f64();
     report
 }
@@ -119,7 +210,7 @@ pub fn run(first_seed: u64, seeds: u64, until_failed: bool, progress: impl Fn(u6
 pub mod with_bugs {
     //! Runs with known bugs put back.
 
-    use super::run;
+    use super::{Part, Plan, run};
     use mutations::Mutation;
     use serde::Serialize;
 
@@ -154,11 +245,36 @@ pub mod with_bugs {
         Mutation::AmbientOrder,
     ];
 
+    /// The bugs of the store, which its simulation must find.
+    #[cfg(feature = "store")]
+    pub const OF_THE_STORE: [Mutation; 5] = [
+        Mutation::AcknowledgeBeforeFlush,
+        Mutation::VoteNotSaved,
+        Mutation::OldIdRejoins,
+        Mutation::LeaseRead,
+        Mutation::MergeInstall,
+    ];
+
+    /// Every bug that a simulation must find, and which one.
+    #[must_use]
+    pub fn all() -> Vec<(Part, Mutation)> {
+        let all = OF_THE_RULES.map(|mutation| (Part::Rules, mutation)).to_vec();
+        #[cfg(feature = "store")]
+        let all = [all, OF_THE_STORE.map(|mutation| (Part::Store, mutation)).to_vec()].concat();
+        all
+    }
+
     /// Puts one back and runs seeds until one fails.
     #[must_use]
-    pub fn catch(mutation: Mutation, seeds_max: u64) -> Caught {
+    pub fn catch(part: Part, mutation: Mutation, seeds_max: u64) -> Caught {
         mutations::set(Some(mutation));
-        let report = run(0, seeds_max, true, |_, _| {});
+        let plan = Plan {
+            first_seed: 0,
+            seeds: seeds_max,
+            twice_every: 0,
+            until_failed: true,
+        };
+        let report = run(part, plan, |_, _| {});
         mutations::set(None);
         let found = report.failures.first();
         Caught {

@@ -2,12 +2,12 @@
 //!
 //! Exit codes: 0 nothing failed (every bug was caught), 1 something did, 2 it cannot be done as asked.
 
-use crate::campaign::{Report, run};
-use crate::rules;
+use crate::campaign::{Part, Plan, Report, run};
+use crate::limits::TWICE_EVERY;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Runs of the rules that one seed repeats.
+/// Runs that one seed decides.
 #[derive(Parser, Debug)]
 #[command(name = "tfauth-simulate", version)]
 struct Arguments {
@@ -17,7 +17,7 @@ struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Simulated nodes apply the log of simulated clients, with faults; every promise is checked.
+    /// Simulated clients, nodes and faults; every promise is checked.
     #[command(after_help = "Example: infra/dev simulate --seeds 5000\n\
                             Example: infra/dev simulate --reproduce 1234\n\
                             Exit codes: 0 nothing failed, 1 something did, 2 it cannot be done as asked.")]
@@ -32,6 +32,9 @@ enum Command {
 
 #[derive(Parser, Debug)]
 struct Simulate {
+    /// What is simulated: the rules over a model of the log, or consensus over simulated disks and network.
+    #[arg(long, value_enum, default_value_t = Part::Rules)]
+    part: Part,
     /// So many seeds.
     #[arg(long, default_value_t = 1_000, conflicts_with = "reproduce")]
     seeds: u64,
@@ -51,7 +54,7 @@ struct Simulate {
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Simulate(simulate) => match simulate.reproduce {
-            Some(seed) => reproduce(seed, simulate.json),
+            Some(seed) => reproduce(simulate.part, seed, simulate.json),
             None => many(&simulate),
         },
         #[cfg(feature = "mutations")]
@@ -61,14 +64,20 @@ pub fn main() -> ExitCode {
 
 fn many(simulate: &Simulate) -> ExitCode {
     let every = (simulate.seeds / 20).max(1);
-    let report = run(simulate.seed, simulate.seeds, false, |done, failed| {
+    let plan = Plan {
+        first_seed: simulate.seed,
+        seeds: simulate.seeds,
+        twice_every: TWICE_EVERY,
+        until_failed: false,
+    };
+    let report = run(simulate.part, plan, |done, failed| {
         if done.is_multiple_of(every) {
             eprintln!("{done} of {} seeds, {failed} failed", simulate.seeds);
         }
     });
     let never = report.never_happened();
     if simulate.json {
-        println!("{}", serde_json::json!({ "rules": report, "never_happened": never }));
+        println!("{}", serde_json::json!({ "report": report, "never_happened": never }));
     } else {
         print(&report);
     }
@@ -83,26 +92,31 @@ fn many(simulate: &Simulate) -> ExitCode {
 }
 
 fn print(report: &Report) {
-    let [done, refused, unknown] = report.calls;
+    let ([done, refused, unknown], [twice, same]) = (report.calls, report.twice);
     println!(
-        "{} seeds from {} in {:.1} s: {} requests, {} entries, {} failed",
-        report.seeds, report.first_seed, report.seconds, report.requests, report.entries, report.failed
+        "{}: {} seeds from {} in {:.1} s: {} entries, {} failed",
+        report.part.name(),
+        report.seeds,
+        report.first_seed,
+        report.seconds,
+        report.entries,
+        report.failed
     );
     println!("calls judged: {done} done, {refused} refused, {unknown} unknown");
     let faults: Vec<String> = report
         .faults
-        .named()
         .iter()
         .map(|(name, count)| format!("{count} {name}"))
         .collect();
     println!("faults: {}", faults.join(", "));
+    println!("{same} of {twice} seeds that ran twice were the same run bit for bit");
     for failure in &report.failures {
         println!("seed {}: {}\n  repeat: {}", failure.seed, failure.why, failure.repeat);
     }
 }
 
-fn reproduce(seed: u64, json: bool) -> ExitCode {
-    let (ran, again) = (rules::run(seed), rules::run(seed));
+fn reproduce(part: Part, seed: u64, json: bool) -> ExitCode {
+    let (ran, again) = (part.run(seed), part.run(seed));
     let same = ran == again;
     match &ran {
         Ok(ran) if json => println!(
@@ -117,9 +131,9 @@ fn reproduce(seed: u64, json: bool) -> ExitCode {
         Err(why) => println!("seed {seed}: {why}"),
     }
     if !same {
-        eprintln!("simulate: the same seed gave two different runs: {ran:?} and {again:?}");
+        eprintln!("simulate: the same seed gave another run the second time: {again:?}");
     }
-    if same && ran.is_ok() {
+    if ran.is_ok() && again.is_ok() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -145,23 +159,23 @@ mod with_bugs {
     //! The table of known bugs and what caught them.
 
     use super::Mutations;
-    use crate::campaign::with_bugs::{OF_THE_RULES, catch};
+    use crate::campaign::with_bugs::{all, catch};
     use std::process::ExitCode;
 
     pub(super) fn main(arguments: &Mutations) -> ExitCode {
         let wanted = |name: &str| arguments.only.as_deref().is_none_or(|only| only == name);
-        let chosen: Vec<_> = OF_THE_RULES
+        let chosen: Vec<_> = all()
             .into_iter()
-            .filter(|mutation| wanted(mutation.name()))
+            .filter(|(_, mutation)| wanted(mutation.name()))
             .collect();
         if chosen.is_empty() {
-            let names: Vec<&str> = OF_THE_RULES.iter().map(|mutation| mutation.name()).collect();
+            let names: Vec<&str> = all().iter().map(|(_, mutation)| mutation.name()).collect();
             eprintln!("mutations: known are {}", names.join(", "));
             return ExitCode::from(2);
         }
         let mut table = Vec::new();
-        for mutation in chosen {
-            let caught = catch(mutation, arguments.seeds);
+        for (part, mutation) in chosen {
+            let caught = catch(part, mutation, arguments.seeds);
             if !arguments.json {
                 let check = caught.check.as_deref().unwrap_or("NOT CAUGHT");
                 println!(

@@ -11,12 +11,12 @@ impl Dice {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         let mut dice = Self(seed ^ 0x5851_F42D_4C95_7F2D);
-        dice.next();
+        dice.draw();
         dice
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
@@ -25,7 +25,7 @@ impl Dice {
 
     /// A number below the bound, which is not zero.
     pub fn below(&mut self, bound: u64) -> u64 {
-        self.next() % bound.max(1)
+        self.draw() % bound.max(1)
     }
 
     /// A place in something of that length, if it is not empty.
@@ -54,7 +54,7 @@ mod tests {
     #[test]
     fn a_seed_is_one_sequence_for_ever() {
         let mut dice = Dice::new(7);
-        let drawn: Vec<u64> = (0..3).map(|_| dice.next()).collect();
+        let drawn: Vec<u64> = (0..3).map(|_| dice.draw()).collect();
         assert_eq!(
             drawn, GOLDEN,
             "{drawn:?}: regression seeds of other people would mean other runs"

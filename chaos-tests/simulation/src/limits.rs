@@ -35,3 +35,6 @@ pub const STORE_FAULTS: u64 = 14;
 
 /// How long a healed cluster may take until it serves, in simulated milliseconds.
 pub const HEALED_MS_MAX: u64 = 5_000;
+
+/// Every so many seeds one runs twice, to be compared bit for bit.
+pub const TWICE_EVERY: u64 = 50;

@@ -1,6 +1,7 @@
 //! Our checker beside two that we did not write, on small random histories of a register: all must agree, on those
 //! that have an order and on those that have none, with calls that never returned among them. That of stateright takes part
 //! with the feature `oracles` (`infra/dev test` has a step for it).
+#![cfg(test)]
 
 use proptest::prelude::*;
 use simulation::history::{Call, History, Outcome};

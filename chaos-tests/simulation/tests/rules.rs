@@ -1,6 +1,7 @@
 //! The rules under simulated faults: some hundred seeds, those that once found something, and known bugs put back.
+#![cfg(test)]
 
-use simulation::campaign;
+use simulation::campaign::{self, Part, Plan};
 use simulation::rules::run;
 
 /// As many as continuous integration has time for; `infra/dev simulate` runs more.
@@ -8,9 +9,16 @@ const SEEDS: u64 = 240;
 
 #[test]
 fn seeds_hold_and_every_fault_strikes() {
-    let report = campaign::run(0, SEEDS, false, |_, _| {});
+    let plan = Plan {
+        first_seed: 0,
+        seeds: SEEDS,
+        twice_every: 40,
+        until_failed: false,
+    };
+    let report = campaign::run(Part::Rules, plan, |_, _| {});
     assert!(report.failures.is_empty(), "{:#?}", report.failures);
     assert_eq!(report.never_happened(), [""; 0]);
+    assert_eq!(report.twice[0], report.twice[1], "{report:?}");
     assert!(report.calls[0] > 15 * SEEDS, "{report:?}");
 }
 
@@ -45,7 +53,7 @@ fn every_known_bug_of_the_rules_is_caught() {
     use simulation::campaign::with_bugs::{OF_THE_RULES, catch};
     let missed: Vec<_> = OF_THE_RULES
         .into_iter()
-        .map(|mutation| catch(mutation, 600))
+        .map(|mutation| catch(Part::Rules, mutation, 600))
         .inspect(|caught| println!("{caught:?}"))
         .filter(|caught| caught.check.is_none())
         .collect();

@@ -63,7 +63,7 @@ pub(super) async fn strike(
             let power = match dice.below(4) {
                 0 => Power::Killed,
                 1 | 2 => Power::Lost,
-                _ => Power::Torn(dice.next()),
+                _ => Power::Torn(dice.draw()),
             };
             let count = if power == Power::Killed {
                 &mut struck.kills
@@ -103,7 +103,7 @@ pub(super) async fn strike(
         8 if wiped.is_none() && dice.percent(40) => {
             struck.wipes += 1;
             *wiped = Some(id);
-            cluster.wipe(id, dice.next()).await?;
+            cluster.wipe(id, dice.draw()).await?;
         }
         _ => relief(cluster, dice, *wiped).await?,
     }

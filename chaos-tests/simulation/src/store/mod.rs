@@ -57,7 +57,7 @@ async fn whole(seed: u64) -> Result<StoreRan, String> {
     let shared = Shared::new(cluster.clone());
     shared.left.store(STORE_CLIENTS, SeqCst);
     for process in 0..STORE_CLIENTS {
-        spawn(client(shared.clone(), process, Dice::new(dice.next())));
+        spawn(client(shared.clone(), process, Dice::new(dice.draw())));
     }
     let mut watch = Watch::default();
     let (mut faults, mut wiped) = (Struck::default(), None);

@@ -7,7 +7,7 @@ use auth_core::ids::{ChallengeId, NameMac, SessionId};
 impl Asker<'_> {
     pub(super) fn login(&mut self, verb: u16) -> Option<Command> {
         if verb == 1 {
-            let (name, email) = (self.dice.below(6), self.dice.next());
+            let (name, email) = (self.dice.below(6), self.dice.draw());
             let email = if self.dice.percent(10) {
                 "shared".to_owned()
             } else {

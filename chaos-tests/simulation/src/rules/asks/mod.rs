@@ -117,8 +117,8 @@ impl Asker<'_> {
 
     pub(super) fn draw(&mut self) -> [u8; 16] {
         let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&self.dice.next().to_be_bytes());
-        bytes[8..].copy_from_slice(&self.dice.next().to_be_bytes());
+        bytes[..8].copy_from_slice(&self.dice.draw().to_be_bytes());
+        bytes[8..].copy_from_slice(&self.dice.draw().to_be_bytes());
         bytes
     }
 

@@ -50,7 +50,7 @@ impl Asker<'_> {
                 password: self.password(),
             }),
             17 => {
-                let email = format!("{}@example.org", self.dice.next());
+                let email = format!("{}@example.org", self.dice.draw());
                 Command::RequestEmailChange(RequestEmailChange {
                     session,
                     email: email.clone(),
