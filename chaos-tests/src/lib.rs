@@ -12,6 +12,7 @@ pub mod clock;
 pub mod damage;
 pub mod entropy;
 pub mod faultfs;
+pub mod folders;
 pub mod limits;
 pub mod load;
 pub mod member;

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 use chaos_tests::api::Api;
+use chaos_tests::folders::{copy, exchange};
 use chaos_tests::limits::{GAP_MAX, POLL};
 use chaos_tests::load::{Report, Traffic};
 use chaos_tests::pool::{Account, Pool};
@@ -41,7 +42,7 @@ async fn two_nodes_are_replaced_under_load_and_their_ids_are_refused_for_ever() 
         let began = Instant::now();
         // The old folder is kept, to let it come back to life later.
         cluster.members().kill(name).await.unwrap();
-        copy(&cluster.layout().data(name), &kept(name));
+        copy(&cluster.layout().data(name), &kept(name)).unwrap();
         let replaced = cluster.replace_node(name).await.unwrap();
         println!(
             "{name}: node {} replaced by node {} in {} ms",
@@ -88,9 +89,7 @@ async fn two_nodes_are_replaced_under_load_and_their_ids_are_refused_for_ever() 
 /// The machine is started on the folder that it had before it was replaced.
 async fn come_back_on_the_old_folder(cluster: &Cluster, name: &str, kept: &Path) {
     cluster.members().kill(name).await.unwrap();
-    let data = cluster.layout().data(name);
-    std::fs::remove_dir_all(&data).unwrap();
-    copy(kept, &data);
+    exchange(&cluster.layout().data(name), kept).unwrap();
     cluster.members().start(name).await.unwrap();
 }
 
@@ -109,18 +108,5 @@ async fn stays_out(cluster: &Cluster, name: &str, id: u64) {
         }
         assert!(Instant::now() < until, "it was not told: {status} {text}");
         tokio::time::sleep(POLL).await;
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let (kind, target) = (entry.file_type().unwrap(), to.join(entry.file_name()));
-        if kind.is_dir() {
-            copy(&entry.path(), &target);
-        } else if kind.is_file() {
-            std::fs::copy(entry.path(), target).unwrap();
-        }
     }
 }

@@ -27,6 +27,7 @@ use crate::telemetry::logs::{self, Telemetry};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::store_collector::StoreCollector;
 use crate::tls;
+use raft_store::Fault;
 use std::fmt::Display;
 use std::sync::Arc;
 use tokio::net::TcpListener;
@@ -82,7 +83,7 @@ pub async fn run(config: Config) -> Ended {
             return ended;
         }
     };
-    let ended = running.until_the_end().await;
+    let ended = running.until_the_end(&config).await;
     // Blocks while the last spans are sent, so not on a thread of the runtime.
     let _ = tokio::task::spawn_blocking(|| telemetry.close()).await;
     ended
@@ -310,10 +311,10 @@ async fn check_key_ring(replication: &Replication, ring: &Arc<KeyRing>) -> Resul
 }
 
 impl Running {
-    async fn until_the_end(mut self) -> Ended {
+    async fn until_the_end(mut self, config: &Config) -> Ended {
         let signal = tokio::select! {
             signal = self.signals.next() => signal,
-            fault = self.replication.failed() => return fail(&fault),
+            fault = self.replication.failed() => return failed(config, &fault),
         };
         tracing::info!(signal, in_flight = self.health.in_flight(), "stopping");
         self.health.start_draining();
@@ -326,7 +327,7 @@ impl Running {
         };
         tokio::select! {
             () = drained => {}
-            fault = self.replication.failed() => return fail(&fault),
+            fault = self.replication.failed() => return failed(config, &fault),
         }
         self.stop_rest.stop();
         let _ = self.worker.await;
@@ -337,9 +338,21 @@ impl Running {
                 tracing::info!("stopped");
                 Ended::Orderly
             }
-            Ok(Err(fault)) => fail(&fault),
+            Ok(Err(fault)) => failed(config, &fault),
             Err(_) => fail(&"the store did not close in time; nothing acknowledged is lost by that"),
         }
+    }
+}
+
+/// A folder that other members refuse is no fault of this run: it must not be started again as it is.
+fn failed(config: &Config, fault: &Fault) -> Ended {
+    match fault {
+        Fault::Restored { .. } => {
+            let ended = Ended::Quarantined(storage::what_to_do(config, &fault.to_string()));
+            ended.tell();
+            ended
+        }
+        Fault::Storage(_) | Fault::Damaged(_) | Fault::Diverged { .. } | Fault::Consensus(_) => fail(fault),
     }
 }
 

@@ -12,7 +12,9 @@ use std::time::Duration;
 use crate::OpenError;
 use crate::clock::WallClock;
 use crate::cluster::JoinToken;
-use crate::limits::{FOUNDER_ID_MAX, MEMBERS_MAX, NAME_BYTES_MAX, SCRUB_PAUSE_DEFAULT};
+use crate::limits::{
+    CHECKPOINT_WAIT_DEFAULT, FOUNDER_ID_MAX, LOG_MEMORY_BYTES_DEFAULT, MEMBERS_MAX, NAME_BYTES_MAX, SCRUB_PAUSE_DEFAULT,
+};
 
 /// Everything that [`crate::Store::open`] needs to know.
 #[derive(Clone, Debug)]
@@ -131,6 +133,12 @@ pub struct Limits {
     pub checkpoint_interval: Duration,
     /// Entries kept in the log behind a checkpoint, for members that lag.
     pub log_kept_entries: u64,
+    /// Memory for entries that are not purged. At half of it the tables are written to disk and entries purged, down to a
+    /// quarter; a leader that reaches it takes no commands until some are purged.
+    pub log_memory_bytes: u64,
+    /// How long writing the tables to disk waits for readers of what is there. A snapshot on its way to another member is
+    /// waited for longer, while it gets on.
+    pub checkpoint_wait: Duration,
     /// Cache of the log on disk.
     pub log_cache_bytes: u64,
     /// Cache of the tables on disk.
@@ -150,6 +158,8 @@ impl Default for Limits {
             checkpoint_bytes: 32 * 1024 * 1024,
             checkpoint_interval: Duration::from_secs(60),
             log_kept_entries: 20_000,
+            log_memory_bytes: LOG_MEMORY_BYTES_DEFAULT,
+            checkpoint_wait: CHECKPOINT_WAIT_DEFAULT,
             // Readers of the log never ask the disk: what is not purged lies in memory. This is for appending and purging.
             log_cache_bytes: 8 * 1024 * 1024,
             state_cache_bytes: 64 * 1024 * 1024,
@@ -173,9 +183,10 @@ impl Config {
             || limits.digest_entries == 0
             || limits.proposals_max == 0
             || limits.checkpoint_bytes == 0
+            || limits.log_memory_bytes == 0
         {
             return Err(OpenError::Config(
-                "limits.checkpoint_entries, limits.checkpoint_bytes, limits.digest_entries and limits.proposals_max must be at least 1".into(),
+                "limits.checkpoint_entries, limits.checkpoint_bytes, limits.log_memory_bytes, limits.digest_entries and limits.proposals_max must be at least 1".into(),
             ));
         }
         Ok(())

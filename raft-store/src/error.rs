@@ -283,6 +283,17 @@ pub enum Fault {
         /// Digest of the majority's tables.
         majority: String,
     },
+    /// Another member saw this one with promises that its folder does not hold. The folder is marked and not opened again.
+    #[error(
+        "{folder} must not be used: another member refused this node: {why}",
+        folder = folder.display()
+    )]
+    Restored {
+        /// The data folder.
+        folder: PathBuf,
+        /// What the other member said.
+        why: String,
+    },
     /// Consensus or the state machine stopped.
     #[error("consensus stopped: {0}")]
     Consensus(String),

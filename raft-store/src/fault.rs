@@ -3,6 +3,7 @@
 //! Must not be cleared: only a new process may try again.
 
 use std::fmt::Display;
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -17,37 +18,53 @@ pub(crate) struct FaultCell {
     cell: Arc<watch::Sender<Option<Fault>>>,
     /// Where a failed disk is noted for the next process.
     doubt: Option<Arc<Doubt>>,
+    /// Named in faults of the disk.
+    folder: Arc<Path>,
 }
 
 impl FaultCell {
-    pub(crate) fn new() -> Self {
+    /// For what works on this data folder.
+    pub(crate) fn of(folder: &Path) -> Self {
         Self {
             cell: Arc::new(watch::Sender::new(None)),
             doubt: None,
+            folder: folder.into(),
         }
     }
 
     /// One that leaves a note about a failed disk to the next process.
-    pub(crate) fn noting(doubt: Doubt) -> Self {
+    pub(crate) fn noting(folder: &Path, doubt: Doubt) -> Self {
         Self {
             doubt: Some(Arc::new(doubt)),
-            ..Self::new()
+            ..Self::of(folder)
         }
+    }
+
+    #[cfg(any(test, feature = "sim"))]
+    pub(crate) fn new() -> Self {
+        Self::of(Path::new("a simulated disk"))
     }
 
     pub(crate) fn storage(&self, error: &dyn Display) {
         if let Some(doubt) = &self.doubt {
             doubt.note();
         }
-        self.set(Fault::Storage(error.to_string()));
+        self.set(Fault::Storage(format!("{}: {error}", self.folder.display())));
     }
 
     pub(crate) fn damaged(&self, what: &dyn Display) {
-        self.set(Fault::Damaged(what.to_string()));
+        self.set(Fault::Damaged(format!("{}: {what}", self.folder.display())));
     }
 
     pub(crate) fn consensus(&self, error: &dyn Display) {
         self.set(Fault::Consensus(error.to_string()));
+    }
+
+    pub(crate) fn restored(&self, folder: &Path, why: &str) {
+        self.set(Fault::Restored {
+            folder: folder.to_path_buf(),
+            why: why.to_owned(),
+        });
     }
 
     pub(crate) fn diverged(&self, diverged: &Diverged) {

@@ -2,27 +2,28 @@
 //!
 //! sled answers some damage with a silently shorter history. This file holds a lower bound: less than it on opening
 //! means that something was lost, and the folder must not be used. Every update comes after the fact it records has
-//! reached the disk; only a truncation lowers it, and before the log is cut.
+//! reached the disk; only a truncation lowers it, and before the log is cut. The same file names the lives of this folder
+//! and what was seen of other members' (see `lives`): there it costs no write of its own.
 
+mod slot;
+
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 use std::time::Instant;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 
-use crate::OpenError;
-use crate::codec::{DecodeError, Decoded, Decoder, Encoder};
+use self::slot::{Owner, SLOT_BYTES};
 use crate::disk::{Disk, DiskFile};
 use crate::identity::Identity;
-use crate::limits::GUARD_REFRESH_INTERVAL;
+use crate::limits::{GUARD_REFRESH_INTERVAL, MEMBERS_REMEMBERED_MAX};
+use crate::lives::{Life, Lineage, Memory};
 use crate::tip::{self, Tip};
 use crate::types::{LogId, Vote};
+use crate::{OpenError, entropy};
 
 const FILE: &str = "guard";
-const MAGIC: u32 = 0x5446_4755;
-const SLOT_BYTES: usize = 4096;
-
 /// What has been promised.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Promises {
@@ -40,14 +41,16 @@ pub(crate) struct Guard {
     disk: Disk,
     file: DiskFile,
     tip: Tip,
-    identity: Identity,
-    boot_id: [u8; 16],
+    owner: Owner,
     state: Mutex<State>,
+    /// What was seen of other members; written with the next promise.
+    members: Mutex<BTreeMap<u64, Memory>>,
 }
 
 struct State {
     promises: Promises,
-    generation: u64,
+    /// Its `now` reached the number of the last write.
+    lineage: Lineage,
     written_at: Instant,
     /// The log position in memory is newer than the one on disk.
     stale: bool,
@@ -56,7 +59,8 @@ struct State {
 /// What the file of a folder held when it was read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Found {
-    generation: u64,
+    lineage: Lineage,
+    members: BTreeMap<u64, Memory>,
     pub(crate) promises: Promises,
     /// Which boot of the machine it was written in.
     pub(crate) boot_id: [u8; 16],
@@ -66,7 +70,7 @@ pub(crate) struct Found {
 pub(crate) fn peek(disk: &Disk, folder: &Path, identity: Identity) -> Result<Found, OpenError> {
     let path = folder.join(FILE);
     let bytes = disk.read_file(&path).map_err(OpenError::io("cannot read", &path))?;
-    let mut found = choose(&bytes.unwrap_or_default(), disk, folder, identity)?;
+    let mut found = slot::choose(&bytes.unwrap_or_default(), disk, folder, identity)?;
     let tip = tip::peek(disk, folder, identity).map_err(OpenError::io("cannot read", folder.join("tip")))?;
     let above = |tip: &LogId| found.promises.log.is_none_or(|log| tip.index > log.index);
     if tip.as_ref().is_some_and(above) {
@@ -76,19 +80,24 @@ pub(crate) fn peek(disk: &Disk, folder: &Path, identity: Identity) -> Result<Fou
 }
 
 impl Guard {
-    /// Opens the file of the folder, or starts it for a new one, and tells what it holds.
+    /// Opens the file of the folder, or starts it for a new one, and tells what it held. A new life begins: that is on disk
+    /// when this returns.
     pub(crate) fn open(disk: &Disk, folder: &Path, identity: Identity) -> Result<(Self, Promises), OpenError> {
         let path = folder.join(FILE);
         let Found {
-            generation, promises, ..
+            lineage,
+            members,
+            promises,
+            ..
         } = peek(disk, folder, identity)?;
+        let reached = lineage.now.reached;
         let file = disk
             .open_synced_file(&path)
             .map_err(OpenError::io("cannot open", &path))?;
         let tip = Tip::open(disk, folder, identity).map_err(OpenError::io("cannot open", folder.join("tip")))?;
         let state = State {
             promises: promises.clone(),
-            generation,
+            lineage: lineage.next(entropy::identity(), reached),
             written_at: Instant::now(),
             stale: false,
         };
@@ -96,9 +105,12 @@ impl Guard {
             disk: disk.clone(),
             file,
             tip,
-            identity,
-            boot_id: boot_id(),
+            owner: Owner {
+                identity,
+                boot_id: boot_id(),
+            },
             state: Mutex::new(state),
+            members: Mutex::new(members),
         };
         guard
             .update(|promises| promises.clean = false)
@@ -110,7 +122,57 @@ impl Guard {
 
     /// The data folder that these promises belong to.
     pub(crate) fn owner(&self) -> [u8; 16] {
-        self.identity.incarnation
+        self.owner.identity.incarnation
+    }
+
+    /// The lives of this folder, as far as they are on disk.
+    pub(crate) fn lineage(&self) -> Lineage {
+        self.state.lock().lineage.clone()
+    }
+
+    /// What was seen of other members.
+    pub(crate) fn members(&self) -> BTreeMap<u64, Memory> {
+        self.members.lock().clone()
+    }
+
+    /// Remembers a new life of a member; on disk when this returns.
+    pub(crate) fn remember(&self, id: u64, memory: Memory) -> io::Result<()> {
+        {
+            let mut members = self.members.lock();
+            if members.len() >= MEMBERS_REMEMBERED_MAX && !members.contains_key(&id) {
+                tracing::warn!(
+                    node = id,
+                    "there are more members than are remembered: an old image of it is not noticed here"
+                );
+                return Ok(());
+            }
+            members.insert(id, memory);
+        }
+        self.update(|_| {})
+    }
+
+    /// A life that is remembered got this far.
+    pub(crate) fn saw(&self, id: u64, life: Life) {
+        if let Some(memory) = self
+            .members
+            .lock()
+            .get_mut(&id)
+            .filter(|memory| memory.life.id == life.id)
+        {
+            memory.life.reached = memory.life.reached.max(life.reached);
+        }
+    }
+
+    /// A member that is remembered has so many committed entries.
+    pub(crate) fn held(&self, id: u64, entries: u64) {
+        if let Some(memory) = self.members.lock().get_mut(&id) {
+            memory.held = memory.held.max(entries);
+        }
+    }
+
+    /// Forgets members that never come back.
+    pub(crate) fn forget(&self, gone: impl Fn(u64) -> bool) {
+        self.members.lock().retain(|id, _| !gone(*id));
     }
 
     /// The log is about to be cut behind `after`: nothing above it is promised any more. Returns when that is on disk.
@@ -159,93 +221,17 @@ impl Guard {
     }
 
     fn write(&self, state: &mut State) -> io::Result<()> {
-        let generation = state.generation + 1;
-        let slot = self.encode(generation, &state.promises);
-        self.file.write_all_at(&slot, (generation % 2) * SLOT_BYTES as u64)?;
-        state.generation = generation;
+        let mut lineage = state.lineage.clone();
+        lineage.now.reached += 1;
+        let members = self.members.lock().clone();
+        let slot = slot::encode(self.owner, &lineage, &state.promises, &members);
+        self.file
+            .write_all_at(&slot, (lineage.now.reached % 2) * SLOT_BYTES as u64)?;
+        state.lineage = lineage;
         state.written_at = Instant::now();
         state.stale = false;
         Ok(())
     }
-
-    fn encode(&self, generation: u64, promises: &Promises) -> Vec<u8> {
-        let mut body = Encoder::versioned();
-        body.u64(generation);
-        body.raw(&self.identity.cluster_id);
-        body.u64(self.identity.node_id);
-        body.option(promises.vote.as_ref(), Encoder::vote);
-        body.log_id_option(promises.log.as_ref());
-        body.u64(promises.checkpoint);
-        body.raw(&self.boot_id);
-        body.bool(promises.clean);
-        let body = body.finish();
-        let mut slot = Encoder::default();
-        slot.u32(MAGIC);
-        slot.u32(crc32c::crc32c(&body));
-        slot.bytes(&body);
-        let mut slot = slot.finish().to_vec();
-        slot.resize(SLOT_BYTES, 0);
-        slot
-    }
-}
-
-/// The newer of the two slots that are whole. A torn write spoils one of them at most.
-///
-/// Without a log beside it, a missing promise only means that the folder is new.
-fn choose(bytes: &[u8], disk: &Disk, folder: &Path, identity: Identity) -> Result<Found, OpenError> {
-    let slots = bytes.chunks_exact(SLOT_BYTES);
-    let whole = slots.filter_map(|slot| decode_slot(Bytes::copy_from_slice(slot), identity).ok());
-    let newest = whole.max_by_key(|found| found.generation);
-    match (newest, disk.exists(&folder.join("log"))) {
-        (Some(found), true) => Ok(found),
-        (Some(found), false) => {
-            let promises = &found.promises;
-            if promises.vote.is_some() || promises.log.is_some() || promises.checkpoint > 0 {
-                return Err(OpenError::quarantine(
-                    folder,
-                    "its log is missing, although this node has voted or stored entries",
-                ));
-            }
-            Ok(found)
-        }
-        (None, true) => Err(OpenError::quarantine(
-            folder,
-            "its guard file is missing, damaged or of another node",
-        )),
-        (None, false) => Ok(Found::default()),
-    }
-}
-
-fn decode_slot(bytes: Bytes, identity: Identity) -> Decoded<Found> {
-    let mut slot = Decoder::new(bytes);
-    if slot.u32("magic")? != MAGIC {
-        return Err(DecodeError::Invalid("magic"));
-    }
-    let checksum = slot.u32("checksum")?;
-    let body = slot.bytes("body")?;
-    if crc32c::crc32c(&body) != checksum {
-        return Err(DecodeError::Invalid("checksum"));
-    }
-    let mut body = Decoder::versioned(body)?;
-    let generation = body.u64("generation")?;
-    if body.fixed::<16>("cluster")? != identity.cluster_id || body.u64("node")? != identity.node_id {
-        return Err(DecodeError::Invalid("owner"));
-    }
-    let vote = body.option("vote", Decoder::vote)?;
-    let log = body.log_id_option()?;
-    let checkpoint = body.u64("checkpoint")?;
-    let boot_id = body.fixed::<16>("boot id")?;
-    let clean = body.bool("clean")?;
-    Ok(Found {
-        generation,
-        promises: Promises {
-            vote,
-            log,
-            checkpoint,
-            clean,
-        },
-        boot_id,
-    })
 }
 
 /// Identity of this boot of the machine; a change tells that the kernel, not only the process, went down.
@@ -258,6 +244,7 @@ pub(crate) fn boot_id() -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::LIVES_REMEMBERED_MAX;
     use crate::types::LeaderId;
 
     const OWNER: Identity = Identity {
@@ -308,11 +295,49 @@ mod tests {
         std::fs::create_dir(folder.path().join("log")).unwrap();
         guard.update(|promises| promises.checkpoint = 10).unwrap();
         guard.update(|promises| promises.checkpoint = 11).unwrap();
-        let torn = guard.state.lock().generation % 2;
+        let torn = guard.lineage().now.reached % 2;
         drop(guard);
         let file = Disk::Real.open_synced_file(&folder.path().join(FILE)).unwrap();
         file.write_all_at(&[0xff; 40], torn * SLOT_BYTES as u64 + 20).unwrap();
         assert_eq!(Guard::open(&Disk::Real, folder.path(), OWNER).unwrap().1.checkpoint, 10);
+    }
+
+    #[test]
+    fn every_start_is_a_life_and_the_fullest_slot_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ends = Vec::new();
+        for start in 1..=LIVES_REMEMBERED_MAX as u64 + 2 {
+            let (guard, _) = Guard::open(&Disk::Real, folder.path(), OWNER).unwrap();
+            let lineage = guard.lineage();
+            let kept = ends.len().saturating_sub(LIVES_REMEMBERED_MAX);
+            assert_eq!((lineage.starts, &lineage.before[..]), (start, &ends[kept..]));
+            guard.update(|_| {}).unwrap();
+            ends.push(guard.lineage().now);
+        }
+        let (guard, _) = Guard::open(&Disk::Real, folder.path(), OWNER).unwrap();
+        let memory = |id: u8| Memory {
+            incarnation: [id; 16],
+            life: Life {
+                id: [id; 16],
+                reached: u64::MAX,
+            },
+            held: u64::MAX,
+        };
+        for id in 0..=MEMBERS_REMEMBERED_MAX as u64 {
+            guard.remember(id, memory(u8::try_from(id).unwrap())).unwrap();
+        }
+        let vote = Vote {
+            leader: LeaderId { term: 2, node_id: 1 },
+            committed: true,
+        };
+        guard
+            .update(|promises| (promises.vote, promises.log) = (Some(vote), Some(log_id(9))))
+            .unwrap();
+        std::fs::create_dir(folder.path().join("log")).unwrap();
+        let found = peek(&Disk::Real, folder.path(), OWNER).unwrap();
+        assert_eq!(found.members, guard.members());
+        assert_eq!(found.members.len(), MEMBERS_REMEMBERED_MAX);
+        assert_eq!((found.lineage, found.promises.vote), (guard.lineage(), Some(vote)));
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod fsync;
 mod guard;
 mod identity;
 mod limits;
+mod lives;
 mod log_store;
 mod machine;
 pub mod measure;

@@ -98,11 +98,23 @@ pub(crate) const REDIAL_PAUSE_MAX: Duration = Duration::from_millis(200);
 /// A follower that accepts no part of a snapshot for this long is given up, and tried again from the start.
 pub(crate) const SNAPSHOT_STALL_MAX: Duration = Duration::from_secs(15);
 
-/// How long a checkpoint waits for readers of the previous one before it ends them.
-pub(crate) const CHECKPOINT_WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long a checkpoint waits for readers of the previous one before it ends them. It goes on waiting for a snapshot on its
+/// way to another member while that gets on, until so many bytes of commands have come meanwhile.
+pub(crate) const CHECKPOINT_WAIT_DEFAULT: Duration = Duration::from_secs(60);
+pub(crate) const CHECKPOINT_WAIT_BYTES_MAX: u64 = 128 * 1024 * 1024;
+pub(crate) const CHECKPOINT_WAIT_LOOK: Duration = Duration::from_millis(50);
+
+/// Memory for entries that are not purged. At half of it tables are saved and entries purged, down to a quarter; a leader
+/// that reaches it takes no commands.
+pub(crate) const LOG_MEMORY_BYTES_DEFAULT: u64 = 512 * 1024 * 1024;
+pub(crate) const LOG_MEMORY_LOOK: Duration = Duration::from_millis(50);
 
 /// How often the guard file is refreshed with the position of the log.
 pub(crate) const GUARD_REFRESH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Starts of a data folder, and other members, that its guard file remembers.
+pub(crate) const LIVES_REMEMBERED_MAX: usize = 48;
+pub(crate) const MEMBERS_REMEMBERED_MAX: usize = 32;
 
 /// Cache of each database while a folder is checked: everything is read once.
 pub(crate) const VERIFY_CACHE_BYTES: u64 = 16 * 1024 * 1024;
@@ -166,6 +178,7 @@ pub(crate) const AGREEMENT_CALL_MAX: Duration = Duration::from_millis(700);
 /// How often the leader looks whether the membership has to be changed.
 pub(crate) const RECONCILE_PAUSE: Duration = Duration::from_millis(100);
 
+const _: () = assert!(CHECKPOINT_WAIT_BYTES_MAX < LOG_MEMORY_BYTES_DEFAULT / 2);
 const _: () = assert!(OPERATION_STEP_MAX.as_millis() * 2 < OPERATION_CALL_MAX.as_millis());
 const _: () = assert!(RECORD_BYTES_MAX < SLED_VALUE_BYTES_MAX);
 const _: () = assert!(COMMAND_BYTES_MAX < GROUP_BYTES_MAX);

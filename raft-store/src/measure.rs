@@ -55,7 +55,7 @@ impl LogPath {
             &promises,
             Arc::new(guard),
             Arc::default(),
-            FaultCell::new(),
+            FaultCell::of(folder),
         )?;
         Ok(Self {
             log,

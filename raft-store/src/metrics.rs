@@ -37,6 +37,14 @@ pub struct MetricsSnapshot {
     pub log_queue_depth: u64,
     /// Entries held in memory because they are not purged.
     pub log_entries: u64,
+    /// Bytes of memory that those entries take.
+    pub log_memory_bytes: u64,
+    /// How often this data folder was opened.
+    pub starts: u64,
+    /// Writes of the guard file since the folder was new.
+    pub guard_writes: u64,
+    /// How far this machine's clock is ahead of the median of a quorum's, in milliseconds; none before a quorum was asked.
+    pub clock_ahead_ms: Option<i64>,
     /// Proposals of this node in progress.
     pub proposals_in_flight: u64,
     /// Proposals that this node gave to another member.
@@ -87,6 +95,18 @@ pub struct MetricsSnapshot {
     pub scrub_bytes: u64,
     /// Damage that it has found. Anything but zero is a fault.
     pub scrub_errors: u64,
+}
+
+/// What is not counted but looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Moment {
+    pub(crate) log_entries: u64,
+    pub(crate) log_memory_bytes: u64,
+    pub(crate) memtable_rows: u64,
+    pub(crate) proposals_in_flight: u64,
+    pub(crate) starts: u64,
+    pub(crate) guard_writes: u64,
+    pub(crate) clock_ahead_ms: Option<i64>,
 }
 
 /// The live counters.
@@ -144,20 +164,24 @@ impl Counters {
         self.snapshot_receive_last_ms.store(millis(took), Relaxed);
     }
 
-    pub(crate) fn snapshot(&self, log_entries: u64, memtable_rows: u64, proposals_in_flight: u64) -> MetricsSnapshot {
+    pub(crate) fn snapshot(&self, now: Moment) -> MetricsSnapshot {
         MetricsSnapshot {
             fsync_us: self.fsync.snapshot(&DURATION_BUCKETS_US),
             group_entries: self.group.snapshot(&GROUP_BUCKETS),
             log_queue_depth: self.log_queue.load(Relaxed),
-            log_entries,
-            proposals_in_flight,
+            log_entries: now.log_entries,
+            log_memory_bytes: now.log_memory_bytes,
+            starts: now.starts,
+            guard_writes: now.guard_writes,
+            clock_ahead_ms: now.clock_ahead_ms,
+            proposals_in_flight: now.proposals_in_flight,
             proposals_forwarded: self.proposals_forwarded.load(Relaxed),
             proposals_retried: self.proposals_retried.load(Relaxed),
             read_rounds: self.read_rounds.load(Relaxed),
             leader_changes: self.leader_changes.load(Relaxed),
             checkpoints: self.checkpoints.load(Relaxed),
             checkpoint_last_ms: self.checkpoint_last_ms.load(Relaxed),
-            memtable_rows,
+            memtable_rows: now.memtable_rows,
             snapshot_bytes_sent: self.snapshot_bytes_sent.load(Relaxed),
             snapshot_send_last_ms: self.snapshot_send_last_ms.load(Relaxed),
             snapshot_bytes_received: self.snapshot_bytes_received.load(Relaxed),
@@ -229,7 +253,7 @@ mod tests {
         let counters = Counters::default();
         counters.fsynced(Duration::from_micros(100), 1);
         counters.fsynced(Duration::from_micros(101), 5000);
-        let seen = counters.snapshot(0, 0, 0);
+        let seen = counters.snapshot(Moment::default());
         assert_eq!(&seen.fsync_us.counts[..3], &[1, 1, 0]);
         assert_eq!((seen.group_entries.counts[0], seen.group_entries.counts[9]), (1, 1));
         assert_eq!((seen.fsync_us.count, seen.fsync_us.sum), (2, 201));

@@ -2,6 +2,9 @@
 //!
 //! Must not serve anybody before everything is checked.
 
+mod data;
+
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,29 +12,28 @@ use openraft::SnapshotPolicy;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use self::data::Data;
 use crate::agreement::divergence::Comparer;
 use crate::agreement::time::{self, Judgement};
 use crate::cluster::lead::Lead;
 use crate::cluster::operator::Operator;
 use crate::cluster::{join, reconcile, rows};
 use crate::disk::{Disk, FolderLock};
-use crate::doubt::Doubt;
 use crate::fault::FaultCell;
-use crate::guard::Guard;
 use crate::identity::Identity;
 use crate::limits::APPEND_ENTRIES_MAX;
+use crate::lives::{self, Life};
 use crate::log_store::{LogQueue, LogReader, LogStore};
 use crate::metrics::Counters;
 use crate::peer::{Dialer, Directory, Links, Listener, Network, Service};
-use crate::propose::{LocalQueue, Proposer};
+use crate::propose::{LocalQueue, Proposer, Room};
 use crate::read::Barriers;
 use crate::scrub::Scrubber;
 use crate::state::{Applier, StateStore};
 use crate::status::{Contact, Whoami};
 use crate::store::Inner;
 use crate::{
-    Config, OpenError, Raft, StateMachine, Status, StorageError, Store, Timing, Versions, bootstrap, fsync, verify,
-    watchers,
+    Config, OpenError, Raft, StateMachine, Status, StorageError, Store, Timing, Versions, bootstrap, fsync, watchers,
 };
 
 pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Result<Store, OpenError> {
@@ -43,10 +45,10 @@ pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Resu
         .map_err(OpenError::io("cannot create", folder))?;
     let lock = FolderLock::take(folder)?;
     let identity = join::identify(&disk, &config).await?;
-    let directory = Arc::new(Directory::new(&config, identity));
-    let links = Arc::new(Links::new(Dialer::new(config.tls.client.clone(), directory.clone())));
-    let listener = Listener::bind(config.listen, &config.tls, directory.clone(), links.clone()).await?;
+    let listener = Listener::bind(config.listen, &config.tls).await?;
     let data = Data::open(&config, disk, identity).await?;
+    let directory = Arc::new(Directory::new(&config, identity, data.lives.clone()));
+    let links = Arc::new(Links::new(Dialer::new(config.tls.client.clone(), directory.clone())));
     Parts {
         config,
         data,
@@ -58,53 +60,6 @@ pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Resu
     }
     .start(machine)
     .await
-}
-
-/// What lies in the data folder.
-struct Data {
-    log: LogStore,
-    state: StateStore,
-    counters: Arc<Counters>,
-    fault: FaultCell,
-}
-
-impl Data {
-    async fn open(config: &Config, disk: Disk, identity: Identity) -> Result<Self, OpenError> {
-        let (folder, limits) = (config.data_dir.clone(), config.limits);
-        let opening = tokio::task::spawn_blocking(move || {
-            let fault = FaultCell::noting(Doubt::settle(&disk, &folder)?);
-            let (guard, promises) = Guard::open(&disk, &folder, identity)?;
-            let guard = Arc::new(guard);
-            let counters = Arc::new(Counters::default());
-            let log = LogStore::open(
-                &disk,
-                &folder,
-                limits.log_cache_bytes,
-                &promises,
-                guard.clone(),
-                counters.clone(),
-                fault.clone(),
-            )?;
-            let state = StateStore::open(
-                &disk,
-                &folder,
-                limits.state_cache_bytes,
-                &promises,
-                guard,
-                counters.clone(),
-                fault.clone(),
-            )?;
-            let tables = state.applied().map_or(0, |mark| mark.seen());
-            verify::check_meeting(&folder, log.purged(), tables)?;
-            Ok(Self {
-                log,
-                state,
-                counters,
-                fault,
-            })
-        });
-        opening.await.map_err(|error| OpenError::Consensus(error.to_string()))?
-    }
 }
 
 /// Everything that was opened, before consensus runs over it.
@@ -134,8 +89,14 @@ impl Parts {
             state,
             counters,
             fault,
+            lives: _,
         } = data;
         let (log_reader, log_queue) = (log.reader(), log.queue());
+        let room = Room {
+            bytes: log_reader.memory_bytes(),
+            bytes_max: config.limits.log_memory_bytes,
+        };
+        state.set_checkpoint_wait(config.limits.checkpoint_wait);
         let network = network(&config, identity, &links, &counters);
         check_version(&config, &state)?;
         let (version, every) = (config.versions.max, config.limits.digest_entries);
@@ -143,8 +104,8 @@ impl Parts {
         let raft = start_consensus(&config, identity.node_id, network, log, applier).await?;
         state.announce_applied();
         let (closing, closed) = watch::channel(false);
-        let local = LocalQueue::start(raft.clone(), config.limits.proposals_max);
-        let whoami = whoami(&config, identity);
+        let local = LocalQueue::start(raft.clone(), config.limits.proposals_max, room);
+        let whoami = whoami(&config, identity, directory.lives.now());
         let contact = Arc::new(Contact::new(config.timing.election_max * 2));
         let judgement = Arc::new(Judgement::new(config.wall_clock.clone()));
         let running = Running {
@@ -174,11 +135,12 @@ fn network(config: &Config, identity: Identity, links: &Arc<Links>, counters: &A
     }
 }
 
-fn whoami(config: &Config, identity: Identity) -> Whoami {
+fn whoami(config: &Config, identity: Identity, life: Life) -> Whoami {
     Whoami {
         node_id: identity.node_id,
         name: config.name.clone(),
         incarnation: identity.incarnation,
+        life: life.id,
         cluster_id: config.cluster_id,
     }
 }
@@ -214,6 +176,13 @@ impl Running {
         let (status, leader) = self.watch(&mut tasks);
         let operator = self.spawn_tasks(&mut tasks, listener, leader.clone());
         tasks.spawn(self.scrubber(log_queue.clone()).run());
+        let (raft, state) = (self.raft.clone(), self.state.clone());
+        tasks.spawn(watchers::bound_log(
+            raft,
+            state,
+            log.clone(),
+            self.config.limits.log_memory_bytes,
+        ));
         let inner = Inner {
             proposer: self.proposer(leader.clone()),
             barriers: self.barriers(leader.clone()),
@@ -279,13 +248,17 @@ impl Running {
             links: self.links.clone(),
             leader,
         });
-        tasks.spawn(listener.run(Service {
+        let data_dir: Arc<Path> = Arc::from(self.config.data_dir.as_path());
+        let service = Service {
             lead: lead.clone(),
             operator: operator.clone(),
             contact: self.contact.clone(),
             fault: self.fault.clone(),
-            data_dir: Arc::from(self.config.data_dir.as_path()),
-        }));
+            data_dir: data_dir.clone(),
+        };
+        tasks.spawn(listener.run(service, self.links.clone()));
+        let (lives, fault) = (self.directory.lives.clone(), self.fault.clone());
+        tasks.spawn(lives::stop_when_restored(lives, fault, data_dir.clone()));
         let (judgement, links) = (self.judgement.clone(), self.links.clone());
         tasks.spawn(time::run(judgement, lead.clone(), links, self.closed.clone()));
         let comparer = Comparer {
@@ -293,7 +266,7 @@ impl Running {
             links: self.links.clone(),
             counters: self.counters.clone(),
             fault: self.fault.clone(),
-            data_dir: Arc::from(self.config.data_dir.as_path()),
+            data_dir,
         };
         tasks.spawn(comparer.run(self.closed.clone()));
         tasks.spawn(reconcile::run(lead, self.closed.clone()));

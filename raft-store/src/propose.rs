@@ -4,7 +4,7 @@
 //! doubt the answer is "unknown".
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -49,11 +49,25 @@ struct Job {
 #[derive(Clone)]
 pub(crate) struct LocalQueue {
     jobs: mpsc::Sender<Job>,
+    room: Room,
+}
+
+/// The memory that entries of the log take, and the most that they may.
+#[derive(Clone)]
+pub(crate) struct Room {
+    pub(crate) bytes: Arc<AtomicU64>,
+    pub(crate) bytes_max: u64,
+}
+
+impl Room {
+    fn is_full(&self) -> bool {
+        self.bytes.load(Relaxed) >= self.bytes_max
+    }
 }
 
 impl LocalQueue {
     /// Starts the task that drains the queue into consensus.
-    pub(crate) fn start(raft: Raft, capacity: usize) -> Self {
+    pub(crate) fn start(raft: Raft, capacity: usize, room: Room) -> Self {
         let (jobs, mut queue) = mpsc::channel::<Job>(capacity);
         tokio::spawn(async move {
             let mut batch = Vec::with_capacity(PROPOSAL_BATCH_MAX);
@@ -65,10 +79,14 @@ impl LocalQueue {
                 }
             }
         });
-        Self { jobs }
+        Self { jobs, room }
     }
 
     pub(crate) async fn submit(&self, proposal: Proposal) -> LocalOutcome {
+        // Commands of the store itself are small, and mend what is wrong.
+        if matches!(proposal, Proposal::User(_)) && self.room.is_full() {
+            return LocalOutcome::Busy;
+        }
         let (done, outcome) = oneshot::channel();
         if self.jobs.try_send(Job { proposal, done }).is_err() {
             return LocalOutcome::Busy;

@@ -46,6 +46,8 @@ pub struct Status {
     pub name: String,
     /// Made once per data folder: tells a folder from a new one under the same id.
     pub incarnation: [u8; 16],
+    /// Made at each start.
+    pub life: [u8; 16],
     /// The cluster.
     pub cluster_id: [u8; 16],
     /// Raft term.
@@ -64,6 +66,8 @@ pub struct Status {
     pub last_quorum_ms: Option<u64>,
     /// Ids that have a vote.
     pub voters: Vec<u64>,
+    /// Ids of members without a vote.
+    pub learners: Vec<u64>,
 }
 
 /// When a leader was last heard.
@@ -111,6 +115,7 @@ pub(crate) struct Whoami {
     pub(crate) node_id: u64,
     pub(crate) name: String,
     pub(crate) incarnation: [u8; 16],
+    pub(crate) life: [u8; 16],
     pub(crate) cluster_id: [u8; 16],
 }
 
@@ -121,6 +126,7 @@ impl Whoami {
             node_id: self.node_id,
             name: self.name.clone(),
             incarnation: self.incarnation,
+            life: self.life,
             cluster_id: self.cluster_id,
             term: metrics.current_term,
             role: role(metrics),
@@ -132,6 +138,7 @@ impl Whoami {
                 .last_quorum_acked
                 .map(|at| u64::try_from(at.elapsed().as_millis()).unwrap_or(u64::MAX)),
             voters: metrics.membership_config.voter_ids().collect(),
+            learners: metrics.membership_config.membership().learner_ids().collect(),
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::cluster::operation::Operation;
 use crate::cluster::operator::Operator;
 use crate::fault::FaultCell;
 use crate::log_store::{LogQueue, LogReader};
-use crate::metrics::Counters;
+use crate::metrics::{Counters, Moment};
 use crate::peer::Links;
 use crate::propose::Proposer;
 use crate::read::Barriers;
@@ -129,9 +129,16 @@ impl Store {
     /// The counters.
     pub fn metrics(&self) -> MetricsSnapshot {
         let (memtable_rows, _) = self.inner.state.memory();
-        self.inner
-            .counters
-            .snapshot(self.inner.log.len(), memtable_rows, self.inner.proposer.in_flight())
+        let lineage = self.inner.operator.lead.directory.lives.lineage();
+        self.inner.counters.snapshot(Moment {
+            log_entries: self.inner.log.len(),
+            log_memory_bytes: self.inner.log.memory_bytes().load(std::sync::atomic::Ordering::Relaxed),
+            memtable_rows,
+            proposals_in_flight: self.inner.proposer.in_flight(),
+            starts: lineage.starts,
+            guard_writes: lineage.now.reached,
+            clock_ahead_ms: self.clock_ahead_ms(),
+        })
     }
 
     /// Forms the cluster of the configured members, once; `expect` is how many they are. All of them have to answer that

@@ -6,6 +6,7 @@ use chaos_tests::faultfs;
 use chaos_tests::member::{self, Task};
 use chaos_tests::proofs::kill_loop::kill_loop;
 use chaos_tests::proofs::power_loss::{Scene, power_loss};
+use chaos_tests::proofs::replacement::kill_replacements;
 use chaos_tests::proofs::{Run, Verdict, nodes};
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -47,6 +48,12 @@ enum Verb {
         /// Let flushes be less than an fsync, to see that the loss is found: ends with 0 when it is, with 1 when not
         #[arg(long)]
         dangerously_without_real_fsync: bool,
+    },
+    /// Replaces nodes of a real cluster and kills somebody with SIGKILL in the middle of each replacement
+    #[command(after_help = "Example: infra/dev replace-kills --rounds 30 --seed 7")]
+    ReplaceKills {
+        #[command(flatten)]
+        common: Common,
     },
     /// Runs a cluster whose nodes have their data on disks that fail, are full, read-only or slow, or lose their power
     #[command(after_help = "Example: infra/dev failing-disks --rounds 40 --seed 7")]
@@ -125,6 +132,7 @@ fn main() -> ExitCode {
             dangerously_without_real_fsync,
         } => lose_power(&common, &members, dangerously_without_real_fsync),
         Verb::FailingDisks { common } => fail_disks(&common),
+        Verb::ReplaceKills { common } => replace_kills(&common),
         Verb::Damage { cases, seed, json } => damage_folders(cases, seed.unwrap_or_else(fresh_seed), json),
         Verb::Faultfs { folder } => faultfs::program::run(&folder).map(|()| ExitCode::SUCCESS),
         Verb::Member {
@@ -199,6 +207,31 @@ fn fail_disks(common: &Common) -> Result<ExitCode, String> {
         run.seed, run.rounds
     );
     Ok(ExitCode::FAILURE)
+}
+
+fn replace_kills(common: &Common) -> Result<ExitCode, String> {
+    let run = common.run(30)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| e.to_string())?;
+    let ended = runtime.block_on(kill_replacements(run.rounds, run.seed));
+    let strikes = ended.map_err(|why| format!("{why}\nrepeat with: infra/dev replace-kills --seed {}", run.seed))?;
+    for strike in &strikes {
+        eprintln!("{strike:?}");
+    }
+    let caught = strikes.iter().filter(|strike| strike.left.contains("changing")).count();
+    if common.json {
+        println!(
+            "{{\"rounds\":{},\"seed\":{},\"joint\":{caught}}}",
+            strikes.len(),
+            run.seed
+        );
+    } else {
+        println!(
+            "{} replacements, {caught} cut in the middle of a joint change, none left half open; seed {}",
+            strikes.len(),
+            run.seed
+        );
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn damage_folders(cases: u64, seed: u64, json: bool) -> Result<ExitCode, String> {

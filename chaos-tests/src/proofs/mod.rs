@@ -8,6 +8,7 @@ mod cluster;
 pub mod kill_loop;
 pub mod nodes;
 pub mod power_loss;
+pub mod replacement;
 mod single;
 mod verdict;
 

@@ -62,7 +62,7 @@ pub(super) async fn open(config: &Config, store: raft_store::Config, metrics: Me
     Err(Ended::Quarantined(what_to_do(config, &error.to_string())))
 }
 
-fn what_to_do(config: &Config, why: &str) -> String {
+pub(super) fn what_to_do(config: &Config, why: &str) -> String {
     let folder = config.data_dir.display();
     match config.on_damage {
         OnDamage::Stop => format!(

@@ -29,6 +29,17 @@ pub(super) fn gauge(name: &str, help: &str, value: u64) -> MetricFamily {
     family(name, help, MetricType::GAUGE, vec![gauge_metric(value)])
 }
 
+pub(super) fn signed_gauge(name: &str, help: &str, value: i64) -> MetricFamily {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "what is published this way stays far below 2^53"
+    )]
+    let value = value as f64;
+    let mut gauge = Gauge::default();
+    gauge.set_value(value);
+    family(name, help, MetricType::GAUGE, vec![Metric::from_gauge(gauge)])
+}
+
 pub(super) fn counter(name: &str, help: &str, value: u64) -> MetricFamily {
     let mut counter = Counter::default();
     counter.set_value(number(value));

@@ -1,6 +1,6 @@
 //! Publishes the store's numbers. They are read when somebody asks for the metrics, never on the write path.
 
-use super::families::{counter, family, gauge, gauge_metric, histogram};
+use super::families::{counter, family, gauge, gauge_metric, histogram, signed_gauge};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
 use raft_store::{HistogramSnapshot, MetricsSnapshot, Role, Status};
@@ -104,6 +104,7 @@ fn status_families(status: &Status) -> Vec<MetricFamily> {
         ),
         gauge("last_log_index", "Last entry in the log.", status.last_log),
         gauge("voters", "Members with a vote.", status.voters.len() as u64),
+        gauge("learners", "Members without a vote.", status.learners.len() as u64),
     ]
 }
 
@@ -124,10 +125,17 @@ fn metrics_families(seen: &MetricsSnapshot) -> Vec<MetricFamily> {
     ];
     families.extend(gauges(seen));
     families.extend(counters(seen));
+    families.extend(seen.clock_ahead_ms.map(|ahead| {
+        signed_gauge(
+            "clock_offset_milliseconds",
+            "How far this machine's clock is ahead of the median of a quorum's; absent until a quorum was asked.",
+            ahead,
+        )
+    }));
     families
 }
 
-fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 12] {
+fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 13] {
     [
         gauge(
             "snapshot_send_last_milliseconds",
@@ -150,6 +158,11 @@ fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 12] {
             seen.cluster_version,
         ),
         gauge("log_entries", "Entries of the log held in memory.", seen.log_entries),
+        gauge(
+            "log_memory_bytes",
+            "Memory that those entries take.",
+            seen.log_memory_bytes,
+        ),
         gauge(
             "proposals_in_flight",
             "Proposals in progress.",
@@ -180,8 +193,14 @@ fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 12] {
     ]
 }
 
-fn counters(seen: &MetricsSnapshot) -> [MetricFamily; 15] {
+fn counters(seen: &MetricsSnapshot) -> [MetricFamily; 17] {
     [
+        counter("starts_total", "How often this data folder was opened.", seen.starts),
+        counter(
+            "guard_writes_total",
+            "Writes of the guard file since the data folder was new.",
+            seen.guard_writes,
+        ),
         counter(
             "snapshot_received_bytes_total",
             "Bytes of snapshots received from leaders.",
@@ -265,6 +284,7 @@ mod tests {
                 node_id: 1,
                 name: "node-1".into(),
                 incarnation: [1; 16],
+                life: [3; 16],
                 cluster_id: [2; 16],
                 term: 7,
                 role: Role::Leader,
@@ -274,6 +294,7 @@ mod tests {
                 applied: 10,
                 last_quorum_ms: Some(3),
                 voters: vec![1, 2, 3],
+                learners: vec![1004],
             }
         }
 
@@ -293,6 +314,10 @@ mod tests {
                 },
                 log_queue_depth: 0,
                 log_entries: 12,
+                log_memory_bytes: 4000,
+                starts: 2,
+                guard_writes: 31,
+                clock_ahead_ms: Some(-15),
                 proposals_in_flight: 1,
                 proposals_forwarded: 2,
                 proposals_retried: 0,
@@ -339,6 +364,11 @@ mod tests {
             "tfauth_node_log_fsync_seconds_sum 0.0015",
             "tfauth_node_proposals_forwarded_total 2",
             "tfauth_node_scrub_passes_total 3",
+            "tfauth_node_learners 1",
+            "tfauth_node_log_memory_bytes 4000",
+            "tfauth_node_starts_total 2",
+            "tfauth_node_guard_writes_total 31",
+            "tfauth_node_clock_offset_milliseconds -15",
             "tfauth_node_scrub_last_pass_milliseconds 40",
         ] {
             assert!(text.lines().any(|have| have == line), "{line} is not in\n{text}");

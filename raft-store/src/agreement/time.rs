@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use crate::clock::WallClock;
 use crate::cluster::lead::Lead;
+use crate::codec::own::Pulse;
 use crate::codec::wire::{Kind, Message};
 use crate::limits::{AGREEMENT_CALL_MAX, CLOCK_COMPARE_PAUSE, CLOCK_OFFSET_MAX, CLOCK_SOON, CLOCK_TRIP_MAX};
 use crate::peer::{Class, Links};
@@ -163,7 +164,8 @@ async fn compare(judgement: &Judgement, lead: &Lead, links: &Links) {
         let link = links.get(*id, Class::Control);
         let answer = link.call(Kind::Clock, ().to_bytes(), AGREEMENT_CALL_MAX).await.ok()?;
         let trip = sent.elapsed();
-        let theirs = u64::from_bytes(answer).ok()?;
+        let Pulse { clock_ms: theirs, life } = Pulse::from_bytes(answer).ok()?;
+        lead.directory.lives.saw(*id, life);
         let half_trip = Duration::as_millis(&(trip / 2));
         let mine = sent_ms.saturating_add(u64::try_from(half_trip).unwrap_or(0));
         (trip <= CLOCK_TRIP_MAX).then(|| (*id, difference(theirs, mine)))

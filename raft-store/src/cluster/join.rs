@@ -18,6 +18,7 @@ use crate::disk::Disk;
 use crate::guard::Guard;
 use crate::identity::{self, Identity, hex};
 use crate::limits::{CONNECT_TIMEOUT, JOIN_PATIENCE, OPERATION_CALL_MAX, OPERATION_PAUSE};
+use crate::lives::Lineage;
 use crate::peer::greeting::{Hello, Purpose};
 use crate::peer::{Connection, exchange};
 use crate::{Config, Member, OpenError, entropy};
@@ -99,7 +100,7 @@ fn words(outcome: Outcome) -> String {
 }
 
 /// What the folder is called until it has an id; the same after a crash.
-fn candidate(disk: &Disk, folder: &Path) -> Result<[u8; 16], OpenError> {
+pub(crate) fn candidate(disk: &Disk, folder: &Path) -> Result<[u8; 16], OpenError> {
     let path = folder.join(identity::CANDIDATE_FILE);
     let found = disk.read_file(&path).map_err(OpenError::io("cannot read", &path))?;
     let known = found.and_then(|bytes| identity::unhex(std::str::from_utf8(&bytes).ok()?.trim_end()));
@@ -143,6 +144,8 @@ async fn dial(config: &Config, member: &Member, incarnation: [u8; 16]) -> Result
         incarnation,
         target: 0,
         versions: config.versions,
+        // Nobody knows this folder yet.
+        lineage: Lineage::default(),
     };
     let welcome = exchange(&mut stream, &hello).await.map_err(text)?;
     match welcome.refusal {

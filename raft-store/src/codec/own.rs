@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::wire::Message;
 use super::{DecodeError, Decoded, Decoder, Encoder};
 use crate::Fault;
+use crate::lives::Life;
 use crate::state::RowsDigest;
 use crate::types::{SnapshotMeta, Vote};
 
@@ -92,6 +93,27 @@ impl Message for Proposed {
                 tag: tag.into(),
             }),
         }
+    }
+}
+
+/// What members ask each other again and again: the time, and how far this life has got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Pulse {
+    pub(crate) clock_ms: u64,
+    pub(crate) life: Life,
+}
+
+impl Message for Pulse {
+    fn encode(&self, to: &mut Encoder) {
+        to.u64(self.clock_ms);
+        self.life.encode(to);
+    }
+
+    fn decode(from: &mut Decoder) -> Decoded<Self> {
+        Ok(Self {
+            clock_ms: from.u64("clock")?,
+            life: Life::decode(from)?,
+        })
     }
 }
 

@@ -5,6 +5,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::limits::APPEND_BYTES_MAX;
 use crate::types::{Entry, LogId, Vote};
@@ -16,6 +18,12 @@ pub(crate) struct LogMemory {
     pub(crate) committed: Option<LogId>,
     pub(crate) purged: Option<LogId>,
     entries: VecDeque<Entry>,
+    /// What the entries take, about; read without the lock.
+    bytes: Arc<AtomicU64>,
+}
+
+fn bytes_of(entry: &Entry) -> u64 {
+    entry.size().saturating_add(size_of::<Entry>()) as u64
 }
 
 impl LogMemory {
@@ -26,6 +34,24 @@ impl LogMemory {
 
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    pub(crate) fn bytes(&self) -> Arc<AtomicU64> {
+        self.bytes.clone()
+    }
+
+    /// The last entry to purge so that the rest takes no more than `bytes`; nothing if it does already.
+    pub(crate) fn purge_to_fit(&self, bytes: u64) -> Option<u64> {
+        let mut surplus = self.bytes.load(Relaxed).saturating_sub(bytes);
+        let mut last = None;
+        for entry in &self.entries {
+            if surplus == 0 {
+                break;
+            }
+            surplus = surplus.saturating_sub(bytes_of(entry));
+            last = Some(entry.log_id.index);
+        }
+        last
     }
 
     /// Appends entries that follow each other and the last one.
@@ -39,6 +65,7 @@ impl LogMemory {
                     entry.log_id
                 )));
             }
+            self.bytes.fetch_add(bytes_of(entry), Relaxed);
             self.entries.push_back(entry.clone());
         }
         Ok(())
@@ -51,7 +78,8 @@ impl LogMemory {
             .back()
             .is_some_and(|entry| after.is_none_or(|after| entry.log_id.index > after))
         {
-            self.entries.pop_back();
+            let gone = self.entries.pop_back().as_ref().map_or(0, bytes_of);
+            self.bytes.fetch_sub(gone, Relaxed);
         }
     }
 
@@ -62,7 +90,8 @@ impl LogMemory {
             .front()
             .is_some_and(|entry| entry.log_id.index <= upto.index)
         {
-            self.entries.pop_front();
+            let gone = self.entries.pop_front().as_ref().map_or(0, bytes_of);
+            self.bytes.fetch_sub(gone, Relaxed);
         }
         self.purged = self.purged.max(Some(upto));
     }

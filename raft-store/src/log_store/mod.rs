@@ -16,7 +16,7 @@ use std::io;
 use std::ops::RangeBounds;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::Sender;
 
 use openraft::storage::{IOFlushed, RaftLogStorage};
@@ -112,6 +112,11 @@ impl LogStore {
         self.memory.read().purged.map_or(0, |id| id.index + 1)
     }
 
+    /// Number of entries, from the start of the log, that are there or were purged.
+    pub(crate) fn end(&self) -> u64 {
+        self.memory.read().last().map_or(0, |id| id.index + 1)
+    }
+
     pub(crate) fn reader(&self) -> LogReader {
         LogReader {
             memory: self.memory.clone(),
@@ -164,6 +169,16 @@ impl LogReader {
     /// Entries in memory.
     pub(crate) fn len(&self) -> u64 {
         self.memory.read().len() as u64
+    }
+
+    /// Bytes that they take.
+    pub(crate) fn memory_bytes(&self) -> Arc<AtomicU64> {
+        self.memory.read().bytes()
+    }
+
+    /// See [`LogMemory::purge_to_fit`].
+    pub(crate) fn purge_to_fit(&self, bytes: u64) -> Option<u64> {
+        self.memory.read().purge_to_fit(bytes)
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use parking_lot::RwLock;
 use rustls::pki_types::ServerName;
@@ -17,12 +18,13 @@ use crate::cluster::rows::{NodeRow, Standing};
 use crate::config::Config;
 use crate::identity::{Identity, hex};
 use crate::limits::FOUNDER_ID_MAX;
+use crate::lives::Lives;
 use crate::types::PeerNode;
 
 /// See the module.
-#[derive(Debug)]
 pub(crate) struct Directory {
     pub(crate) me: Identity,
+    pub(crate) lives: Arc<Lives>,
     pub(crate) my_name: String,
     pub(crate) versions: Versions,
     suffix: String,
@@ -53,7 +55,7 @@ impl Known {
 }
 
 impl Directory {
-    pub(crate) fn new(config: &Config, me: Identity) -> Self {
+    pub(crate) fn new(config: &Config, me: Identity, lives: Arc<Lives>) -> Self {
         let node = |member: &crate::Member| PeerNode {
             name: member.name.clone(),
             address: member.peer_address.to_string(),
@@ -61,6 +63,7 @@ impl Directory {
         };
         Self {
             me,
+            lives,
             my_name: config.name.clone(),
             versions: config.versions,
             suffix: config.tls.server_name_suffix.clone(),
@@ -78,6 +81,8 @@ impl Directory {
 
     /// Takes over what the tables say.
     pub(crate) fn record_rows(&self, rows: BTreeMap<u64, NodeRow>, seen: u64, cluster_version: u32) {
+        self.lives
+            .forget(|id| rows.get(&id).is_some_and(|row| row.standing == Standing::Removed));
         let mut known = self.known.write();
         (known.rows, known.seen, known.cluster_version) = (rows, seen, cluster_version);
     }
@@ -214,15 +219,21 @@ impl Directory {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::Disk;
+    use crate::guard::Guard;
     use crate::types::PeerNode;
 
     fn directory() -> Directory {
+        let me = Identity {
+            cluster_id: [1; 16],
+            node_id: 1,
+            incarnation: [1; 16],
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let (guard, _) = Guard::open(&Disk::Real, folder.path(), me).unwrap();
         Directory {
-            me: Identity {
-                cluster_id: [1; 16],
-                node_id: 1,
-                incarnation: [1; 16],
-            },
+            me,
+            lives: Arc::new(Lives::new(Arc::new(guard), 0)),
             my_name: "node-1".into(),
             versions: Versions { min: 1, max: 1 },
             suffix: "suffix".into(),

@@ -7,11 +7,12 @@ use bytes::Bytes;
 
 use crate::Versions;
 use crate::codec::{DecodeError, Decoded, Decoder, Encoder};
+use crate::lives::Lineage;
 
 const MAGIC: [u8; 4] = *b"TFRS";
 /// Protocols that this program speaks.
-pub(crate) const PROTOCOL_MIN: u16 = 2;
-pub(crate) const PROTOCOL_MAX: u16 = 2;
+pub(crate) const PROTOCOL_MIN: u16 = 3;
+pub(crate) const PROTOCOL_MAX: u16 = 3;
 
 /// What a connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) enum Code {
     /// Was a member, and never will be again.
     Removed = 8,
     ClusterVersion = 9,
+    /// Comes back with less than it was seen with.
+    Restored = 10,
 }
 
 /// A refusal: a number for programs, words for people.
@@ -68,6 +71,7 @@ pub(crate) struct Hello {
     pub(crate) incarnation: [u8; 16],
     pub(crate) target: u64,
     pub(crate) versions: Versions,
+    pub(crate) lineage: Lineage,
 }
 
 /// What the accepting side says.
@@ -79,6 +83,7 @@ pub(crate) struct Welcome {
     pub(crate) versions: Versions,
     /// The version that the cluster has now, as far as this side knows.
     pub(crate) cluster_version: u32,
+    pub(crate) lineage: Lineage,
 }
 
 fn start(encoder: &mut Encoder) {
@@ -136,6 +141,7 @@ impl Hello {
         encoder.raw(&self.incarnation);
         encoder.u64(self.target);
         versions(&mut encoder, self.versions);
+        self.lineage.encode(&mut encoder);
         encoder.finish()
     }
 
@@ -162,6 +168,7 @@ impl Hello {
             incarnation: decoder.fixed("incarnation")?,
             target: decoder.u64("target")?,
             versions: decode_versions(&mut decoder)?,
+            lineage: Lineage::decode(&mut decoder)?,
         }))
     }
 }
@@ -176,6 +183,7 @@ impl Welcome {
         encoder.raw(&self.incarnation);
         versions(&mut encoder, self.versions);
         encoder.u32(self.cluster_version);
+        self.lineage.encode(&mut encoder);
         encoder.finish()
     }
 
@@ -193,6 +201,7 @@ impl Welcome {
                 incarnation: [0; 16],
                 versions: Versions { min: 0, max: 0 },
                 cluster_version: 0,
+                lineage: Lineage::default(),
             });
         }
         Ok(Self {
@@ -201,6 +210,7 @@ impl Welcome {
             incarnation: decoder.fixed("incarnation")?,
             versions: decode_versions(&mut decoder)?,
             cluster_version: decoder.u32("cluster version")?,
+            lineage: Lineage::decode(&mut decoder)?,
         })
     }
 }
@@ -212,6 +222,17 @@ mod tests {
 
     const BOTH: Versions = Versions { min: 1, max: 5 };
 
+    /// Its own bytes are pinned where it is defined.
+    fn lineage() -> Lineage {
+        Lineage::default().next([8; 16], 9)
+    }
+
+    fn lineage_hex() -> String {
+        let mut encoder = Encoder::default();
+        lineage().encode(&mut encoder);
+        hex(&encoder.finish())
+    }
+
     fn hello() -> Hello {
         Hello {
             purpose: Purpose::Member,
@@ -221,6 +242,7 @@ mod tests {
             incarnation: [3; 16],
             target: 4,
             versions: BOTH,
+            lineage: lineage(),
         }
     }
 
@@ -231,25 +253,28 @@ mod tests {
             incarnation: [6; 16],
             versions: BOTH,
             cluster_version: 2,
+            lineage: lineage(),
         }
     }
 
     #[test]
     fn golden_greeting() {
         let expected = format!(
-            "544652530002000200{}{:016x}000000016e{}{:016x}0000000100000005",
+            "544652530003000300{}{:016x}000000016e{}{:016x}0000000100000005{}",
             "01".repeat(16),
             2,
             "03".repeat(16),
-            4
+            4,
+            lineage_hex()
         );
         assert_eq!(hex(&hello().encode()), expected);
         assert_eq!(Hello::decode(hello().encode()), Ok(Ok(hello())));
         let refused = welcome(Some(Refusal::new(Code::Removed, "no")));
         let expected = format!(
-            "54465253000200020008000000026e6f{:016x}{}000000010000000500000002",
+            "54465253000300030008000000026e6f{:016x}{}000000010000000500000002{}",
             1,
-            "06".repeat(16)
+            "06".repeat(16),
+            lineage_hex()
         );
         assert_eq!(hex(&refused.encode()), expected);
         assert_eq!(Welcome::decode(refused.encode()), Ok(refused));

@@ -4,6 +4,7 @@
 //! members they claim to be, on the data folders they had when they joined, and that both speak a version that the
 //! cluster can live with. Must refuse anything in doubt.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use rustls::client::verify_server_name;
@@ -16,6 +17,7 @@ use super::frame::read_block;
 use super::greeting::{Code, Hello, Purpose, Refusal, Welcome};
 use crate::identity::hex;
 use crate::limits::HELLO_BYTES_MAX;
+use crate::lives::Memory;
 
 /// Who dialled us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,10 +53,34 @@ impl Directory {
             }
             Purpose::Member => {
                 self.check_member(hello.from, &hello.name, hello.incarnation)?;
-                self.announce(hello.from, hello.incarnation, hello.versions);
                 Ok(Caller::Member(hello.from))
             }
         }
+    }
+
+    /// Everything that can be said against a caller, down to what it has forgotten since it was seen last.
+    async fn judge_hello(
+        &self,
+        hello: &Hello,
+        certificate: Option<&CertificateDer<'_>>,
+        recalled: &BTreeMap<u64, Memory>,
+    ) -> io::Result<Result<Caller, Refusal>> {
+        let caller = match self.check_hello(hello, certificate) {
+            Ok(caller) => caller,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        if let Caller::Member(from) = caller {
+            let met = self
+                .lives
+                .meet((from, hello.incarnation), recalled, &hello.lineage)
+                .await?;
+            if let Err(refusal) = met {
+                tracing::error!(node = from, reason = refusal.text, "a member must not come back");
+                return Ok(Err(refusal));
+            }
+            self.announce(from, hello.incarnation, hello.versions);
+        }
+        Ok(Ok(caller))
     }
 
     fn check_certificate(&self, name: &str, certificate: Option<&CertificateDer<'_>>) -> Result<(), Refusal> {
@@ -83,11 +109,12 @@ impl Directory {
         Err(Refusal::new(Code::ClusterVersion, text))
     }
 
-    /// The dialling side's part, of a member to a member.
+    /// The dialling side's part, of a member to a member. `recalled` is from before it dialled.
     pub(crate) async fn greet(
         &self,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
         target: u64,
+        recalled: &BTreeMap<u64, Memory>,
     ) -> io::Result<()> {
         let hello = Hello {
             purpose: Purpose::Member,
@@ -97,10 +124,12 @@ impl Directory {
             incarnation: self.me.incarnation,
             target,
             versions: self.versions,
+            lineage: self.lives.lineage(),
         };
         let welcome = exchange(stream, &hello).await?;
         if let Some(refusal) = welcome.refusal {
             self.refused(&refusal);
+            self.lives.refused(&refusal);
             return Err(io::Error::other(format!("node {target} refused us: {}", refusal.text)));
         }
         if welcome.node_id != target {
@@ -118,26 +147,35 @@ impl Directory {
         let name = self.member(target).map_or_else(String::new, |member| member.name);
         self.check_member(target, &name, welcome.incarnation)
             .map_err(|refusal| io::Error::other(refusal.text))?;
+        let met = self
+            .lives
+            .meet((target, welcome.incarnation), recalled, &welcome.lineage);
+        met.await?.map_err(|refusal| io::Error::other(refusal.text))?;
         self.announce(target, welcome.incarnation, welcome.versions);
         Ok(())
     }
 
-    /// The accepting side's part; who dialled.
+    /// The accepting side's part; who dialled. `recalled` is from before TLS began, and so before the caller said hello.
     pub(crate) async fn receive(
         &self,
         stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
         certificate: Option<&CertificateDer<'_>>,
+        recalled: &BTreeMap<u64, Memory>,
     ) -> io::Result<Caller> {
         let block = read_block(stream, HELLO_BYTES_MAX).await?;
         let block = block.ok_or_else(|| io::Error::other("closed without a greeting"))?;
         let hello = Hello::decode(block.freeze()).map_err(io::Error::other)?;
-        let checked = hello.and_then(|hello| self.check_hello(&hello, certificate));
+        let checked = match hello {
+            Ok(hello) => self.judge_hello(&hello, certificate, recalled).await?,
+            Err(refusal) => Err(refusal),
+        };
         let welcome = Welcome {
             refusal: checked.as_ref().err().cloned(),
             node_id: self.me.node_id,
             incarnation: self.me.incarnation,
             versions: self.versions,
             cluster_version: self.cluster_version(),
+            lineage: self.lives.lineage(),
         };
         write_block(stream, &welcome.encode()).await?;
         checked.map_err(|refusal| io::Error::other(refusal.text))

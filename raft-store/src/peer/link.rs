@@ -64,11 +64,12 @@ impl Dialer {
             let member = member.ok_or_else(|| io::Error::other(format!("node {target} is not known")))?;
             let address = self.directory.address(target);
             let address = address.ok_or_else(|| io::Error::other(format!("{:?} is no address", member.address)))?;
+            let recalled = self.directory.lives.recall();
             let tcp = TcpStream::connect(address).await?;
             tcp.set_nodelay(true)?;
             let name = self.directory.server_name(&member.name)?;
             let mut stream = self.connector.connect(name, tcp).await?;
-            self.directory.greet(&mut stream, target).await?;
+            self.directory.greet(&mut stream, target, &recalled).await?;
             Ok(stream)
         };
         match tokio::time::timeout(CONNECT_TIMEOUT, attempt).await {

@@ -11,7 +11,6 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use super::directory::Directory;
 use super::handshake::Caller;
 use super::link::Links;
 use super::serve::{Service, serve};
@@ -22,30 +21,21 @@ use crate::{OpenError, PeerTls};
 pub(crate) struct Listener {
     listener: TcpListener,
     acceptor: TlsAcceptor,
-    directory: Arc<Directory>,
-    links: Arc<Links>,
 }
 
 impl Listener {
-    pub(crate) async fn bind(
-        address: SocketAddr,
-        tls: &PeerTls,
-        directory: Arc<Directory>,
-        links: Arc<Links>,
-    ) -> Result<Self, OpenError> {
+    pub(crate) async fn bind(address: SocketAddr, tls: &PeerTls) -> Result<Self, OpenError> {
         let listener = TcpListener::bind(address)
             .await
             .map_err(|source| OpenError::Listen { address, source })?;
         Ok(Self {
             listener,
             acceptor: TlsAcceptor::from(tls.server.clone()),
-            directory,
-            links,
         })
     }
 
     /// Accepts until the task is dropped, and its connections with it.
-    pub(crate) async fn run(self, service: Service) {
+    pub(crate) async fn run(self, service: Service, links: Arc<Links>) {
         let room = Arc::new(Semaphore::new(PEER_CONNECTIONS_MAX));
         let mut connections = JoinSet::new();
         loop {
@@ -61,10 +51,9 @@ impl Listener {
                     continue;
                 }
             };
-            let (acceptor, directory) = (self.acceptor.clone(), self.directory.clone());
-            let (links, service) = (self.links.clone(), service.clone());
+            let (acceptor, links, service) = (self.acceptor.clone(), links.clone(), service.clone());
             connections.spawn(async move {
-                if let Err(error) = admit(acceptor, &directory, links, service, tcp).await {
+                if let Err(error) = admit(acceptor, links, service, tcp).await {
                     tracing::debug!(%address, %error, "a connection of a member ended");
                 }
                 drop(permit);
@@ -73,14 +62,10 @@ impl Listener {
     }
 }
 
-async fn admit(
-    acceptor: TlsAcceptor,
-    directory: &Directory,
-    links: Arc<Links>,
-    service: Service,
-    tcp: TcpStream,
-) -> io::Result<()> {
+async fn admit(acceptor: TlsAcceptor, links: Arc<Links>, service: Service, tcp: TcpStream) -> io::Result<()> {
     let address = tcp.peer_addr()?;
+    let directory = service.lead.directory.clone();
+    let recalled = directory.lives.recall();
     let greeting = async {
         tcp.set_nodelay(true)?;
         let mut stream = acceptor.accept(tcp).await?;
@@ -90,7 +75,7 @@ async fn admit(
             .peer_certificates()
             .and_then(|chain| chain.first())
             .cloned();
-        let from = directory.receive(&mut stream, certificate.as_ref()).await?;
+        let from = directory.receive(&mut stream, certificate.as_ref(), &recalled).await?;
         Ok::<_, io::Error>((from, stream))
     };
     let greeted = tokio::time::timeout(GREETING_TIMEOUT, greeting).await;

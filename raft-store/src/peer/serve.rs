@@ -20,7 +20,7 @@ use crate::agreement::divergence;
 use crate::cluster::lead::Lead;
 use crate::cluster::operation::{Operation, Outcome};
 use crate::cluster::operator::Operator;
-use crate::codec::own::{Digests, Diverged, Pristine, Propose, Proposed};
+use crate::codec::own::{Digests, Diverged, Pristine, Propose, Proposed, Pulse};
 use crate::codec::wire::{Kind, Message, StreamedAppend};
 use crate::fault::FaultCell;
 use crate::limits::{COMMAND_BYTES_MAX, PEER_REQUESTS_IN_FLIGHT_MAX, PEER_SILENCE_MAX, REPLY_BYTES_MAX};
@@ -189,7 +189,11 @@ impl Service {
             Kind::Operate => Ok(self.lead.perform(decode(payload)?).await.to_bytes()),
             Kind::Digests => Ok(Digests(self.lead.state.digests()).to_bytes()),
             Kind::Diverged => self.diverged(decode(payload)?).await,
-            Kind::Clock => Ok(self.lead.judgement.now_ms().to_bytes()),
+            Kind::Clock => Ok(Pulse {
+                clock_ms: self.lead.judgement.now_ms(),
+                life: self.lead.directory.lives.now(),
+            }
+            .to_bytes()),
             Kind::AppendStream
             | Kind::SnapshotBegin
             | Kind::SnapshotChunk

@@ -14,8 +14,9 @@ use openraft::storage::Snapshot;
 
 use super::base::{Base, Mark};
 use super::level::Level;
+use super::registry::Patience;
 use super::{SnapshotData, StateStore, redo};
-use crate::limits::CHECKPOINT_WAIT_MAX;
+use crate::limits::{CHECKPOINT_WAIT_BYTES_MAX, SNAPSHOT_STALL_MAX};
 use crate::types::{SnapshotMeta, Types};
 
 /// What one checkpoint writes.
@@ -64,7 +65,13 @@ fn write(state: &StateStore, frozen: &Frozen) -> io::Result<()> {
     let started = Instant::now();
     let seen = frozen.mark.seen();
     tracing::debug!(seen, "checkpoint begins");
-    state.registry().drain_below(seen, CHECKPOINT_WAIT_MAX);
+    let patience = Patience {
+        wait: state.checkpoint_wait(),
+        stall: SNAPSHOT_STALL_MAX,
+    };
+    state
+        .registry()
+        .drain_below(seen, patience, || state.memory().1 >= CHECKPOINT_WAIT_BYTES_MAX);
     let changes: redo::Changes = frozen
         .level
         .read()
@@ -121,6 +128,10 @@ impl StateStore {
     }
 
     pub(crate) fn expire_views_below(&self, seen: u64) {
-        self.registry().drain_below(seen, std::time::Duration::from_millis(1));
+        let patience = Patience {
+            wait: std::time::Duration::ZERO,
+            stall: std::time::Duration::ZERO,
+        };
+        self.registry().drain_below(seen, patience, || false);
     }
 }

@@ -21,6 +21,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 use tokio::sync::watch;
@@ -40,7 +41,7 @@ use crate::OpenError;
 use crate::disk::Disk;
 use crate::fault::FaultCell;
 use crate::guard::{Guard, Promises};
-use crate::limits::DIGESTS_KEPT_MAX;
+use crate::limits::{CHECKPOINT_WAIT_DEFAULT, DIGESTS_KEPT_MAX};
 use crate::metrics::Counters;
 use crate::types::SnapshotMeta;
 
@@ -72,6 +73,7 @@ struct Inner {
     seen: watch::Sender<u64>,
     /// Digests at fixed entries, for the leader to compare.
     noted: parking_lot::Mutex<BTreeMap<u64, RowsDigest>>,
+    checkpoint_wait: parking_lot::Mutex<Duration>,
     /// How often the store's own rows were changed or exchanged.
     own_changes: AtomicU64,
     guard: Arc<Guard>,
@@ -139,6 +141,7 @@ impl StateStore {
             next_number: AtomicU64::new(number + 1),
             seen,
             noted: parking_lot::Mutex::default(),
+            checkpoint_wait: parking_lot::Mutex::new(CHECKPOINT_WAIT_DEFAULT),
             own_changes: AtomicU64::new(1),
             guard,
             counters,
@@ -258,6 +261,21 @@ impl StateStore {
         })
     }
 
+    /// Number of entries that the tables on disk contain.
+    pub(crate) fn saved_entries(&self) -> u64 {
+        let guard = self.inner.levels.read();
+        guard.as_ref().map_or(0, |levels| levels.checkpoint.seen())
+    }
+
+    /// How long a checkpoint waits for readers.
+    pub(crate) fn set_checkpoint_wait(&self, wait: Duration) {
+        *self.inner.checkpoint_wait.lock() = wait;
+    }
+
+    fn checkpoint_wait(&self) -> Duration {
+        *self.inner.checkpoint_wait.lock()
+    }
+
     /// Starts to collect a snapshot from a leader.
     pub(crate) fn stage(&self, meta: SnapshotMeta) -> Result<Staged, OpenError> {
         let number = self.inner.next_number.fetch_add(1, SeqCst);
@@ -339,7 +357,7 @@ impl StateStore {
             if base.strong_count() == 0 {
                 return;
             }
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            std::thread::sleep(Duration::from_millis(10));
         }
         tracing::warn!("views of the tables are still held; the data folder stays in use");
     }

@@ -53,6 +53,7 @@ impl View {
     /// Up to `limit` rows of all tables from `start` on, for a snapshot.
     pub(crate) fn page(&self, start: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, StorageError> {
         let levels = self.levels()?;
+        levels.registry.read_on();
         levels.check(levels.rows(start, None, limit))
     }
 }

@@ -12,7 +12,7 @@ use tokio_rustls::client::TlsStream;
 use crate::support::{CLUSTER, Cluster, SUFFIX, count_up};
 use raft_store::PeerTls;
 
-const PROTOCOL: u16 = 2;
+const PROTOCOL: u16 = 3;
 const PROTOCOL_REFUSED: u16 = 1;
 const CLUSTER_REFUSED: u16 = 2;
 const TARGET_REFUSED: u16 = 3;
@@ -21,6 +21,7 @@ const NAME_REFUSED: u16 = 5;
 const CERTIFICATE_REFUSED: u16 = 6;
 const INCARNATION_REFUSED: u16 = 7;
 const CLUSTER_VERSION_REFUSED: u16 = 9;
+const RESTORED_REFUSED: u16 = 10;
 const REFUSAL_FRAME: u8 = 0x81;
 
 /// A greeting; tests spoil one part.
@@ -34,18 +35,23 @@ struct Hello {
     incarnation: [u8; 16],
     target: u64,
     versions: (u32, u32),
+    /// This life and how far it got.
+    life: ([u8; 16], u64),
 }
 
-fn hello(incarnation: [u8; 16]) -> Hello {
+/// What node 2 would say.
+fn hello(cluster: &Cluster) -> Hello {
+    let store = cluster.store(2);
     Hello {
         protocols: (PROTOCOL, PROTOCOL),
         purpose: 0,
         cluster: CLUSTER,
         from: 2,
         name: "node-2",
-        incarnation,
+        incarnation: store.status().incarnation,
         target: 1,
         versions: (1, 2),
+        life: (store.status().life, store.metrics().guard_writes),
     }
 }
 
@@ -65,6 +71,11 @@ impl Hello {
             &self.target.to_be_bytes(),
             &self.versions.0.to_be_bytes(),
             &self.versions.1.to_be_bytes(),
+            &self.life.0,
+            &self.life.1.to_be_bytes(),
+            &1_u64.to_be_bytes(),
+            &0_u64.to_be_bytes(),
+            &0_u32.to_be_bytes(),
         ]
         .concat()
     }
@@ -115,13 +126,13 @@ async fn refused(cluster: &Cluster, what: &str, hello: Hello, code: u16, words: 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_greeting_that_is_wrong_in_any_part_is_refused_with_its_reason() {
     let cluster = Cluster::formed(3).await;
-    let good = hello(cluster.store(2).status().incarnation);
+    let good = hello(&cluster);
     let spoil = |change: &dyn Fn(&mut Hello)| {
         let mut hello = good.clone();
         change(&mut hello);
         hello
     };
-    let cases: [(&str, Hello, u16, &str); 8] = [
+    let cases: [(&str, Hello, u16, &str); 10] = [
         (
             "another protocol",
             spoil(&|h| h.protocols = (9, 8)),
@@ -170,6 +181,18 @@ async fn a_greeting_that_is_wrong_in_any_part_is_refused_with_its_reason() {
             CLUSTER_VERSION_REFUSED,
             "the cluster has version 1",
         ),
+        (
+            "an image with its memory",
+            spoil(&|h| h.life.1 = 1),
+            RESTORED_REFUSED,
+            "older image",
+        ),
+        (
+            "another run of the folder",
+            spoil(&|h| h.life.0 = [9; 16]),
+            RESTORED_REFUSED,
+            "knows nothing of",
+        ),
     ];
     for (what, hello, code, words) in cases {
         refused(&cluster, what, hello, code, words).await;
@@ -183,7 +206,7 @@ async fn a_greeting_that_is_wrong_in_any_part_is_refused_with_its_reason() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frame_of_an_unknown_kind_is_refused_and_one_over_the_limit_ends_the_connection() {
     let cluster = Cluster::formed(3).await;
-    let good = hello(cluster.store(2).status().incarnation);
+    let good = hello(&cluster);
     let mut stream = dial(&cluster, cluster.authority.tls("node-2")).await;
     assert_eq!(greet(&mut stream, &good).await.0, 0);
     for kind in [99_u8, 0] {

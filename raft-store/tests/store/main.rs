@@ -17,7 +17,14 @@ mod membership;
 #[cfg(test)]
 mod membership_crash;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod refusals;
+#[cfg(test)]
+mod restored;
+#[cfg(test)]
 mod scrub;
+#[cfg(test)]
+mod slow_snapshot;
 #[cfg(test)]
 mod support;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{Cluster, count_up, soon};
-use raft_store::{Config, Part};
+use raft_store::{Config, OpenError, Part};
 
 /// Where the leader dies.
 #[derive(Clone, Copy, Debug)]
@@ -88,18 +88,15 @@ async fn a_node_that_died_while_it_joined_gets_the_same_id_again() {
     cluster.stop(3).await;
     let token = cluster.token(Some(3)).await;
     let config = cluster.joiner("node-3", "three", Some(token));
-    let id = cluster.run(config.clone()).await;
-    cluster.stop(id).await;
-    // As if it had died after the leader let it in and before it had written its id down.
-    let identity = std::fs::read_to_string(config.data_dir.join("identity")).unwrap();
-    let incarnation = identity
-        .lines()
-        .find_map(|line| line.strip_prefix("incarnation "))
-        .unwrap();
-    let incarnation = incarnation.to_owned();
-    std::fs::remove_dir_all(&config.data_dir).unwrap();
-    std::fs::create_dir(&config.data_dir).unwrap();
-    std::fs::write(config.data_dir.join("candidate"), format!("{incarnation}\n")).unwrap();
+    // The leader lets it in, and it cannot write its id down.
+    let obstacle = config.data_dir.join("identity.tmp");
+    std::fs::create_dir_all(&obstacle).unwrap();
+    let died = cluster.try_open(config.clone()).await.err().unwrap();
+    assert!(matches!(died, OpenError::Io { .. }), "{died}");
+    std::fs::remove_dir(obstacle).unwrap();
+    let info = cluster.any().cluster_info(soon()).await.unwrap();
+    let id = info.members.iter().map(|member| member.id).max().unwrap();
+    assert!(id > 3, "{info:?}");
     assert_eq!(cluster.run(config.clone()).await, id, "the same token, the same id");
     cluster.wait_voters(&[1, 2, id]).await;
     // A node that lost the folder as well is another one: the id is burnt, an operator gives its place away again.

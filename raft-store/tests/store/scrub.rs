@@ -63,6 +63,8 @@ async fn damage_under_a_running_member_stops_it_and_nobody_else() {
     let fault = tokio::time::timeout(Duration::from_secs(20), damaged.failed()).await;
     let fault = fault.expect("the scrubber must find it");
     assert!(matches!(fault, Fault::Damaged(_)), "{fault}");
+    let folder = cluster.data_dir(victim).display().to_string();
+    assert!(fault.to_string().contains(&folder), "{fault}");
     assert_eq!(damaged.metrics().scrub_errors, 1);
 
     // The others serve on.
