@@ -1,6 +1,7 @@
 //! What the tests of whole clusters share: a client, accounts with a second factor, traffic with figures, and the rules
 //! of the project's own shape; a disk that loses power, a member of the store in a process of its own, and the proofs
-//! that use them. Starts nothing by itself and knows nothing of the inside of what it tests.
+//! that use them; and the chaos suite: clients, faults, proxies, promises and reports. Knows nothing of the inside of what it
+//! tests.
 
 pub mod api;
 pub mod architecture;

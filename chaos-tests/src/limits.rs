@@ -28,5 +28,5 @@ pub const CTL_MAX: Duration = Duration::from_secs(20);
 pub const LEADER_AFTER_MAX: Duration = Duration::from_secs(3);
 /// After everything is mended: a write is acknowledged.
 pub const WRITE_AFTER_MAX: Duration = Duration::from_secs(5);
-/// After everything is mended: every member is ready and has applied everything, and no change of the membership is open.
+/// After everything is mended and the last client is gone: every member is ready and has applied everything, and no change of the membership is open.
 pub const SETTLED_AFTER_MAX: Duration = Duration::from_secs(30);

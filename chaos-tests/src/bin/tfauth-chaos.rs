@@ -6,9 +6,12 @@ use chaos_tests::chaos::scenario::{self, Scenario};
 use chaos_tests::nemeses::Need;
 use chaos_tests::{clock, entropy, nemeses, workloads};
 use clap::Parser;
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Breaks real clusters in every known way and checks what clients saw.
 #[derive(Parser)]
@@ -61,13 +64,21 @@ async fn main() -> ExitCode {
     if let Some(code) = in_own_network(&options) {
         return code;
     }
-    match go(&options).await {
-        Ok(code) => code,
-        Err(why) => {
-            eprintln!("tfauth-chaos: {why}");
-            ExitCode::from(2)
-        }
-    }
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        eprintln!("tfauth-chaos: cannot listen for signals");
+        return ExitCode::FAILURE;
+    };
+    // Whoever stops a run takes its cluster and its disks away with it: they go when the run is dropped.
+    let done = tokio::select! {
+        done = go(&options) => done,
+        _ = interrupt.recv() => Err("interrupted".to_owned()),
+        _ = terminate.recv() => Err("terminated".to_owned()),
+    };
+    done.unwrap_or_else(|why| {
+        eprintln!("tfauth-chaos: {why}");
+        ExitCode::from(2)
+    })
 }
 
 /// Packets are dropped in a network of this run's own, where root can make one: the same program again, inside of it.
@@ -239,23 +250,26 @@ fn list(json: bool) {
         println!("{}", serde_json::json!({ "scenarios": names }));
         return;
     }
-    println!("Scenarios:");
+    let mut text = "Scenarios:\n".to_owned();
     for scenario in scenario::ALL {
-        println!(
+        let _ = writeln!(
+            text,
             "  {:<24} {} nodes: {}",
             scenario.name,
             scenario.nodes,
             scenario.nemeses.join(", ")
         );
     }
-    println!("\nNemeses:");
+    text.push_str("\nNemeses:\n");
     for nemesis in nemeses::ALL.iter().flat_map(|kind| kind.iter()) {
-        println!("  {:<24} {}", nemesis.name, nemesis.about);
+        let _ = writeln!(text, "  {:<24} {}", nemesis.name, nemesis.about);
     }
-    println!("\nWorkloads (all of them arrive in every run):");
+    text.push_str("\nWorkloads (all of them arrive in every run):\n");
     for row in workloads::ALL {
-        println!("  {:<24} every {} ms: {}", row.name, row.every_ms, row.about);
+        let _ = writeln!(text, "  {:<24} every {} ms: {}", row.name, row.every_ms, row.about);
     }
+    // Whoever reads the beginning only is no fault.
+    let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
 fn read_all(folder: &Path) -> Result<Vec<RunReport>, String> {

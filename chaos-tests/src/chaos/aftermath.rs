@@ -29,9 +29,10 @@ pub(super) async fn leader_after(field: &Field, since: Instant, patience: u32) -
     }
 }
 
-/// Waits, without traffic, until every member is ready and has applied the same, and no change of the membership is open.
-pub(super) async fn settle(field: &Field, since: Instant, patience: u32, found: &mut Aftermath) {
-    let deadline = Instant::now() + SETTLED_AFTER_MAX * patience;
+/// Waits, from the last client on, until every member is ready and has applied the same, and no change of the membership is open.
+pub(super) async fn settle(field: &Field, patience: u32, found: &mut Aftermath) {
+    let since = Instant::now();
+    let deadline = since + SETTLED_AFTER_MAX * patience;
     loop {
         found.unsettled = match unsettled(field, found).await {
             None => {

@@ -41,7 +41,7 @@ pub struct AuditRow {
 pub struct Aftermath {
     /// Time from the end of mending to a leader.
     pub leader_after: Option<Duration>,
-    /// Time from the end of mending until every member was ready, had applied everything, and no change was open.
+    /// Time from the last client until every member was ready, had applied everything, and no change was open.
     pub settled_after: Option<Duration>,
     /// What was not settled, if it was not in time.
     pub unsettled: String,
@@ -74,9 +74,11 @@ pub struct Evidence {
     pub nemeses: Vec<String>,
     /// Names of the workloads.
     pub workloads: Vec<String>,
+    /// When clients began to arrive.
+    pub began_us: u64,
     /// When the last strike was mended.
     pub mended_us: u64,
-    /// When the run ended.
+    /// When the last client arrived.
     pub ended_us: u64,
     /// What the cluster says at the end.
     pub aftermath: Aftermath,

@@ -13,6 +13,8 @@ pub enum Outcome {
     Ok,
     /// It was refused, and had no effect but what a refusal has.
     Denied,
+    /// It was not served, and the cluster says that nothing was changed: taken at its word, so that a lie is found.
+    Unserved,
     /// Nobody knows: no answer, or one that leaves it open.
     Unknown,
 }
@@ -44,14 +46,14 @@ impl Call {
     /// Whether the cluster did not serve: what a user would call an outage.
     #[must_use]
     pub fn failed(&self) -> bool {
-        self.outcome == Outcome::Unknown
+        matches!(self.outcome, Outcome::Unserved | Outcome::Unknown)
     }
 
     /// When nothing more can come of it: never, where the outcome is not known.
     #[must_use]
     pub fn settled_us(&self) -> u64 {
         match self.outcome {
-            Outcome::Ok | Outcome::Denied => self.ended_us.unwrap_or(u64::MAX),
+            Outcome::Ok | Outcome::Denied | Outcome::Unserved => self.ended_us.unwrap_or(u64::MAX),
             Outcome::Unknown => u64::MAX,
         }
     }
@@ -135,7 +137,7 @@ impl Recorder {
         let answer = send.await;
         let ended_us = Some(self.now_us());
         let outcome = match &answer {
-            Ok(answer) => outcome_of(answer.status),
+            Ok(answer) => outcome_of(answer),
             Err(_) => Outcome::Unknown,
         };
         let mut calls = self.lock();
@@ -184,11 +186,16 @@ impl Recorder {
     }
 }
 
-/// 503 and every other error of a server leave open what happened; 429 says that nothing did, but not what was asked for.
-fn outcome_of(status: u16) -> Outcome {
-    match status {
+/// What the cluster says, in every dialect, when it did not serve and is sure of it.
+const NOTHING_CHANGED: &str = "Nothing was changed";
+
+/// Other errors of a server leave open what happened.
+fn outcome_of(answer: &Answer) -> Outcome {
+    match answer.status {
         200..=399 => Outcome::Ok,
-        429 | 500.. => Outcome::Unknown,
+        429 => Outcome::Unserved,
+        500.. if answer.body.to_string().contains(NOTHING_CHANGED) => Outcome::Unserved,
+        500.. => Outcome::Unknown,
         // 428: a code is demanded, which is what some logins want to hear; the workload reads it from the status.
         _ => Outcome::Denied,
     }

@@ -106,6 +106,7 @@ pub async fn run(wish: Wish) -> Result<Run, String> {
         ..Evidence::default()
     };
     say(&format!("breaking things for {} s", wish.length.as_secs()));
+    evidence.began_us = stage.recorder.now_us();
     let traffic = Traffic::start(&stage, workloads);
     strike(&wish, &field, &stage, &mut evidence).await?;
     let mended = Instant::now();
@@ -113,10 +114,11 @@ pub async fn run(wish: Wish) -> Result<Run, String> {
     say("everything is mended; waiting for the cluster");
     evidence.aftermath.leader_after = aftermath::leader_after(&field, mended, wish.patience).await;
     sleep(AFTER * wish.patience).await;
-    traffic.finish().await?;
+    // What is under way still counts; nobody arrives any more.
     evidence.ended_us = stage.recorder.now_us();
+    traffic.finish().await?;
     evidence.calls = stage.recorder.calls();
-    aftermath::settle(&field, mended, wish.patience, &mut evidence.aftermath).await;
+    aftermath::settle(&field, wish.patience, &mut evidence.aftermath).await;
     aftermath::ask(&field, &stage, &evidence.calls, &mut evidence.aftermath).await;
     let verdicts = promises::judge(&evidence);
     Ok(Run {
@@ -248,7 +250,13 @@ async fn strike(wish: &Wish, field: &Field, stage: &Stage, evidence: &mut Eviden
         notice_deaths(field, nemesis, evidence).await;
         evidence.events.push(event);
         number += 1;
-        sleep(field.millis(1_000..=2_500)).await;
+        // Where the whole service may be gone, clients get some time in between.
+        let rest = if wish.scenario.gap.is_some() {
+            1_000..=2_500
+        } else {
+            3_000..=5_000
+        };
+        sleep(field.millis(rest)).await;
     }
     if nemeses.is_empty() {
         sleep(wish.length).await;

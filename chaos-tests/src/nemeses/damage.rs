@@ -34,8 +34,7 @@ async fn damage(field: &Field) -> Result<Strike, String> {
     let victim = field.pick(&others)?;
     field.kill(&victim).await?;
     let data = field.cluster.layout().data(&victim);
-    let file = field.pick(&["log/db", "state"])?;
-    let file = newest_database(&data.join(file))?;
+    let file = field.pick(&databases(&data)?)?;
     let length = fs::metadata(&file).map_err(text)?.len();
     let pages = length / PAGE_BYTES;
     let handle = fs::File::options().read(true).write(true).open(&file).map_err(text)?;
@@ -56,17 +55,15 @@ async fn damage(field: &Field) -> Result<Strike, String> {
     Ok(Strike::on(&[victim], pages > 0, note))
 }
 
-/// The log is one database; the tables lie in folders, of which one is in use.
-fn newest_database(path: &Path) -> Result<PathBuf, String> {
-    if path.is_file() {
-        return Ok(path.to_owned());
-    }
-    let mut files = crate::canary::files_below(path)?;
-    files.retain(|file| file.file_name().is_some_and(|name| name == "db"));
-    files.sort_by_key(|file| fs::metadata(file).and_then(|data| data.modified()).ok());
-    files
-        .pop()
-        .ok_or_else(|| format!("no database below {}", path.display()))
+/// Files of databases with something in them: one of the log, and those of the tables from the first checkpoint on.
+fn databases(data: &Path) -> Result<Vec<PathBuf>, String> {
+    let mut files = crate::canary::files_below(data)?;
+    files.retain(|file| {
+        let is_database = file.file_name().is_some_and(|name| name == "db");
+        is_database && fs::metadata(file).is_ok_and(|data| data.len() >= PAGE_BYTES)
+    });
+    files.sort();
+    Ok(files)
 }
 
 async fn restore(field: &Field, hold: Duration) -> Result<Strike, String> {

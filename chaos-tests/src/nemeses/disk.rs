@@ -77,7 +77,7 @@ pub(super) const ALL: &[Nemesis] = &[
     nemesis(
         "power-loss-everywhere",
         "all nodes lose power at the same moment",
-        |field, hold| async move { lose_power(field, &field.network.nodes().to_vec(), hold / 3).await }.boxed(),
+        |field, hold| async move { lose_power(field, field.network.nodes(), hold / 3).await }.boxed(),
     ),
 ];
 

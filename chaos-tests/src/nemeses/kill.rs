@@ -35,7 +35,7 @@ pub(super) const ALL: &[Nemesis] = &[
         },
     ),
     nemesis("kill-all", "kill -9 of all nodes at the same moment", |field, hold| {
-        async move { kill(field, &field.network.nodes().to_vec(), hold / 4).await }.boxed()
+        async move { kill(field, field.network.nodes(), hold / 4).await }.boxed()
     }),
     nemesis(
         "kill-during-open",

@@ -14,7 +14,7 @@ pub(super) const ALL: &[Nemesis] = &[
         |field, hold| {
             async move {
                 let leader = field.leader().await?;
-                held(field, hold, &[leader.clone()], || {
+                held(field, hold, std::slice::from_ref(&leader), || {
                     field.network.change_around(&leader, Way::cut(), false)
                 })
                 .await
@@ -28,7 +28,7 @@ pub(super) const ALL: &[Nemesis] = &[
         |field, hold| {
             async move {
                 let leader = field.leader().await?;
-                held(field, hold, &[leader.clone()], || {
+                held(field, hold, std::slice::from_ref(&leader), || {
                     field.network.change_around(&leader, Way::cut(), true)
                 })
                 .await
@@ -43,7 +43,7 @@ pub(super) const ALL: &[Nemesis] = &[
             async move {
                 let (_, others) = field.leader_and_others().await?;
                 let victim = field.pick(&others)?;
-                held(field, hold, &[victim.clone()], || {
+                held(field, hold, std::slice::from_ref(&victim), || {
                     field.network.change_around(&victim, Way::cut(), false)
                 })
                 .await
@@ -68,7 +68,7 @@ pub(super) const ALL: &[Nemesis] = &[
     cut("deaf-leader", "the leader hears nobody and is heard", |field, hold| {
         async move {
             let (leader, others) = field.leader_and_others().await?;
-            held(field, hold, &[leader.clone()], || {
+            held(field, hold, std::slice::from_ref(&leader), || {
                 others
                     .iter()
                     .for_each(|other| field.network.change(other, &leader, Way::cut()));
@@ -83,7 +83,7 @@ pub(super) const ALL: &[Nemesis] = &[
         |field, hold| {
             async move {
                 let (leader, others) = field.leader_and_others().await?;
-                held(field, hold, &[leader.clone()], || {
+                held(field, hold, std::slice::from_ref(&leader), || {
                     others
                         .iter()
                         .for_each(|other| field.network.change(&leader, other, Way::cut()));

@@ -35,7 +35,7 @@ pub(super) const ALL: &[Nemesis] = &[
         name: "pause-all",
         about: "all nodes stand still, as on a host that is moved",
         need: Need::Nothing,
-        act: |field, hold| async move { pause(field, &field.network.nodes().to_vec(), hold / 3).await }.boxed(),
+        act: |field, hold| async move { pause(field, field.network.nodes(), hold / 3).await }.boxed(),
     },
     Nemesis {
         name: "pause-flicker",

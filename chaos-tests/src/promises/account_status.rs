@@ -36,7 +36,8 @@ fn as_register(number: usize, call: &Call) -> Option<HistoryCall> {
     if let Some(status) = call.operation.strip_prefix("write ") {
         return Some(history_call(number, call, "write", Some(status.to_owned())));
     }
-    let told = matches!(call.value.as_str(), "active" | "disabled") && call.outcome != Outcome::Unknown;
+    let told =
+        matches!(call.value.as_str(), "active" | "disabled") && matches!(call.outcome, Outcome::Ok | Outcome::Denied);
     told.then(|| HistoryCall {
         // A refusal because of the lock is a reading of it.
         outcome: HistoryOutcome::Ok(Some(call.value.clone())),

@@ -28,7 +28,7 @@ pub(super) fn check(evidence: &Evidence) -> Verdict {
         }
     }
     let all = evidence.calls.iter().filter(succeeded).count();
-    let needed = evidence.ended_us / 1_000_000 * OK_PER_SECOND_MIN;
+    let needed = evidence.ended_us.saturating_sub(evidence.began_us) / 1_000_000 * OK_PER_SECOND_MIN;
     if (all as u64) < needed {
         broken.push(format!("{all} calls succeeded in all, at least {needed} are needed"));
     }

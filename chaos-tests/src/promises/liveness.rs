@@ -38,7 +38,7 @@ pub(super) fn check(evidence: &Evidence) -> Verdict {
     if found.held {
         let ms = |took: Option<Duration>| took.unwrap_or_default().as_millis();
         found.detail = format!(
-            "leader {} ms, write {} ms, settled {} ms",
+            "leader {} ms, write {} ms; settled {} ms after the last client",
             ms(aftermath.leader_after),
             ms(write_after(evidence)),
             ms(aftermath.settled_after)

@@ -82,7 +82,7 @@ fn verdict(promise: &str, cases: usize, broken: &[String]) -> Verdict {
 fn history_call(number: usize, call: &Call, verb: &str, input: Option<String>) -> HistoryCall {
     let outcome = match call.outcome {
         Outcome::Ok => HistoryOutcome::Ok(Some(call.value.clone())),
-        Outcome::Denied => HistoryOutcome::Denied(call.value.clone()),
+        Outcome::Denied | Outcome::Unserved => HistoryOutcome::Denied(call.value.clone()),
         Outcome::Unknown => HistoryOutcome::Unknown(call.value.clone()),
     };
     HistoryCall {
@@ -126,7 +126,7 @@ pub(crate) mod testing {
             status: match outcome {
                 Outcome::Ok => 200,
                 Outcome::Denied => 401,
-                Outcome::Unknown => 503,
+                Outcome::Unserved | Outcome::Unknown => 503,
             },
             value: value.to_owned(),
         }

@@ -6,15 +6,14 @@ use crate::chaos::recorder::{Call, Outcome};
 use simulation::history::{Call as HistoryCall, History};
 use simulation::linearizable::{self, Verdict as Found};
 use simulation::models::Register;
-
-/// The version was another one.
-const PRECONDITION_FAILED: u16 = 412;
+use std::collections::BTreeSet;
 
 pub(super) fn check(evidence: &Evidence) -> Verdict {
     let calls = evidence.calls.iter().enumerate();
+    let seen: BTreeSet<&str> = evidence.of("admin-policy").flat_map(states).collect();
     let calls: Vec<HistoryCall> = calls
         .filter(|(_, call)| call.workload == "admin-policy")
-        .filter_map(|(number, call)| as_register(number, call))
+        .filter_map(|(number, call)| as_register(number, call, &seen))
         .collect();
     let cases = calls.len();
     let broken = match linearizable::check(&Register, &History::new(calls)) {
@@ -25,25 +24,53 @@ pub(super) fn check(evidence: &Evidence) -> Verdict {
     verdict("the policy is compared and set in one step", cases, &broken)
 }
 
-fn as_register(number: usize, call: &Call) -> Option<HistoryCall> {
-    let (verb, input) = call.operation.split_once(' ').unwrap_or((&call.operation, ""));
-    // Refused for another reason than the version: nothing was compared.
-    if verb == "cas" && call.outcome == Outcome::Denied && call.status != PRECONDITION_FAILED {
-        return None;
+/// What a successful call proves to have been the state: what it found, and what it left.
+fn states(call: &Call) -> Vec<&str> {
+    if call.outcome != Outcome::Ok {
+        return Vec::new();
     }
-    Some(history_call(
-        number,
-        call,
-        verb,
-        Some(input.to_owned()).filter(|input| !input.is_empty()),
-    ))
+    let found = call
+        .operation
+        .strip_prefix("cas ")
+        .and_then(|change| change.split_once("->"));
+    found
+        .map(|(old, _)| old)
+        .into_iter()
+        .chain([call.value.as_str()])
+        .collect()
+}
+
+/// Every replacement leaves a state that no other one leaves. So what has no answer matters only where somebody saw its
+/// state, and a refusal only says that somebody was faster: both are left out, or there would be too many orders to try.
+fn as_register(number: usize, call: &Call, seen: &BTreeSet<&str>) -> Option<HistoryCall> {
+    let (verb, input) = call.operation.split_once(' ').unwrap_or((&call.operation, ""));
+    let matters = match call.outcome {
+        Outcome::Ok => true,
+        Outcome::Denied | Outcome::Unserved => false,
+        Outcome::Unknown => input.split_once("->").is_some_and(|(_, new)| seen.contains(new)),
+    };
+    let input = Some(input.to_owned()).filter(|input| !input.is_empty());
+    matters.then(|| history_call(number, call, verb, input))
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::testing::{call, of};
     use super::*;
-    use Outcome::Ok;
+    use Outcome::{Ok, Unknown};
+
+    #[test]
+    fn a_replacement_without_an_answer_may_have_been_seen_and_one_that_was_refused_may_not() {
+        let run = |outcome| {
+            of(vec![
+                call("admin-policy", "policy", "write 0:30", 1, Ok, "0:30"),
+                call("admin-policy", "policy", "cas 0:30->1:7", 10, outcome, ""),
+                call("admin-policy", "policy", "read", 20, Ok, "1:7"),
+            ])
+        };
+        assert!(check(&run(Unknown)).held);
+        assert!(!check(&run(Outcome::Unserved)).held, "nothing was changed, it said");
+    }
 
     #[test]
     fn the_same_version_replaced_twice_is_found() {

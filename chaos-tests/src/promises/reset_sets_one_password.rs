@@ -23,7 +23,7 @@ pub(super) fn check(evidence: &Evidence) -> Verdict {
         match call.outcome {
             Outcome::Ok if !is_winner => broken.push(format!("another password opens it: {}", show(call))),
             Outcome::Denied if is_winner => broken.push(format!("the new password does not open it: {}", show(call))),
-            Outcome::Ok | Outcome::Denied | Outcome::Unknown => {}
+            Outcome::Ok | Outcome::Denied | Outcome::Unserved | Outcome::Unknown => {}
         }
     }
     verdict("a reset sets the acknowledged password and no other", cases, &broken)

@@ -83,7 +83,7 @@ impl Workload for Policy {
             let number = self.arrivals.fetch_add(1, Ordering::Relaxed);
             let door = usize::try_from(number).unwrap_or(0);
             let token = stage.admin_token();
-            let done = if number % 3 == 0 {
+            let done = if number.is_multiple_of(3) {
                 stage
                     .ask(ask("read".to_owned(), due), door, state, |api| {
                         let token = token.clone();

@@ -39,7 +39,7 @@ impl Workload for Rotation {
             for repeat in 0..=REPEATS_MAX {
                 match rotate(&stage, &session, due, repeat).await {
                     (Outcome::Ok, Some(next)) => return self.0.put(next),
-                    (Outcome::Unknown, _) => {}
+                    (Outcome::Unserved | Outcome::Unknown, _) => {}
                     (Outcome::Ok | Outcome::Denied, _) => break,
                 }
             }

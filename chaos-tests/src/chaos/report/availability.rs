@@ -114,6 +114,8 @@ mod tests {
             held: true,
             verdicts: Vec::new(),
             workloads: Vec::new(),
+            failures: BTreeMap::new(),
+            digests_compared: 0,
             availability: Figures::default(),
             strikes: vec![
                 strike(900, true),

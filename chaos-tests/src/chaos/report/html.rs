@@ -92,12 +92,12 @@ fn one(number: usize, run: &RunReport, out: &mut String) {
             escape(&verdict.detail)
         );
     }
-    out.push_str("</table><details><summary>Calls and strikes</summary><table><tr><th>workload<th class=n>ok<th class=n>denied<th class=n>unknown");
+    out.push_str("</table><details><summary>Calls and strikes</summary><table><tr><th>workload<th class=n>ok<th class=n>denied<th class=n>not served<th class=n>unknown");
     for workload in &run.workloads {
         let _ = write!(
             out,
-            "<tr><td>{}<td class=n>{}<td class=n>{}<td class=n>{}",
-            workload.name, workload.ok, workload.denied, workload.unknown
+            "<tr><td>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}",
+            workload.name, workload.ok, workload.denied, workload.unserved, workload.unknown
         );
     }
     out.push_str("</table><table><tr><th>strike<th>on<th class=n>at, ms<th class=n>for, ms<th class=n>failed<th class=n>longest gap, ms<th>effect");
@@ -114,6 +114,10 @@ fn one(number: usize, run: &RunReport, out: &mut String) {
             if strike.took_effect { "yes" } else { "NO" },
             escape(&strike.note)
         );
+    }
+    out.push_str("</table><table><tr><th>not served<th class=n>calls");
+    for (seen, count) in &run.failures {
+        let _ = write!(out, "<tr><td>{}<td class=n>{count}", escape(seen));
     }
     out.push_str("</table></details>");
 }
@@ -145,6 +149,8 @@ mod tests {
                 detail: "<kept-1> is gone".into(),
             }],
             workloads: Vec::new(),
+            failures: [("user-info: 503".to_owned(), 3)].into(),
+            digests_compared: 0,
             availability: Figures::default(),
             strikes: Vec::new(),
             seconds_seen: Vec::new(),

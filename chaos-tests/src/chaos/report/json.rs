@@ -4,6 +4,7 @@ use crate::chaos::evidence::Event;
 use crate::chaos::runner::Run;
 use crate::promises::{Figures, Verdict, figures, of_event};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -26,13 +27,19 @@ pub struct RunReport {
     pub verdicts: Vec<Verdict>,
     /// Calls by workload.
     pub workloads: Vec<WorkloadReport>,
+    /// Calls that were not served, by what their clients saw.
+    #[serde(default)]
+    pub failures: BTreeMap<String, usize>,
+    /// Times that members compared the digests of their tables.
+    #[serde(default)]
+    pub digests_compared: u64,
     /// What users noticed of the whole run.
     pub availability: Figures,
     /// What users noticed of each strike.
     pub strikes: Vec<StrikeReport>,
     /// What users noticed of each second.
     pub seconds_seen: Vec<Second>,
-    /// When everything was mended, in milliseconds.
+    /// When everything was mended, in milliseconds since the first client.
     pub mended_ms: u64,
 }
 
@@ -45,6 +52,9 @@ pub struct WorkloadReport {
     pub ok: usize,
     /// Calls that were refused.
     pub denied: usize,
+    /// Calls that were not served, and changed nothing.
+    #[serde(default)]
+    pub unserved: usize,
     /// Calls of which nobody knows.
     pub unknown: usize,
 }
@@ -56,7 +66,7 @@ pub struct StrikeReport {
     pub nemesis: String,
     /// Whom it hit.
     pub victims: Vec<String>,
-    /// When it began, in milliseconds since the beginning.
+    /// When it began, in milliseconds since the first client.
     pub began_ms: u64,
     /// When it was mended.
     pub ended_ms: u64,
@@ -96,10 +106,12 @@ pub fn of_run(run: &Run, began_unix: u64) -> RunReport {
         held: run.held(),
         verdicts: run.verdicts.clone(),
         workloads: names.iter().map(|name| workload(run, name)).collect(),
-        availability: figures(&evidence.calls, 0, evidence.ended_us),
+        failures: failures(run),
+        digests_compared: evidence.aftermath.digests.0,
+        availability: figures(&evidence.calls, evidence.began_us, evidence.ended_us),
         strikes: evidence.events.iter().map(|event| strike(run, event)).collect(),
         seconds_seen: seconds(run),
-        mended_ms: evidence.mended_us / 1000,
+        mended_ms: evidence.mended_us.saturating_sub(evidence.began_us) / 1000,
     }
 }
 
@@ -110,16 +122,29 @@ fn workload(run: &Run, name: &str) -> WorkloadReport {
         name: name.to_owned(),
         ok: count(Outcome::Ok),
         denied: count(Outcome::Denied),
+        unserved: count(Outcome::Unserved),
         unknown: count(Outcome::Unknown),
     }
+}
+
+fn failures(run: &Run) -> BTreeMap<String, usize> {
+    let mut failures = BTreeMap::new();
+    for call in run.evidence.calls.iter().filter(|call| call.failed()) {
+        let seen = match call.status {
+            0 => format!("no answer: {}", call.value),
+            status => format!("{status} {}", call.value),
+        };
+        *failures.entry(format!("{}: {seen}", call.workload)).or_default() += 1;
+    }
+    failures
 }
 
 fn strike(run: &Run, event: &Event) -> StrikeReport {
     StrikeReport {
         nemesis: event.nemesis.clone(),
         victims: event.victims.clone(),
-        began_ms: event.began_us / 1000,
-        ended_ms: event.ended_us / 1000,
+        began_ms: event.began_us.saturating_sub(run.evidence.began_us) / 1000,
+        ended_ms: event.ended_us.saturating_sub(run.evidence.began_us) / 1000,
         took_effect: event.took_effect,
         note: event.note.clone(),
         seen: of_event(&run.evidence, event),
@@ -127,11 +152,14 @@ fn strike(run: &Run, event: &Event) -> StrikeReport {
 }
 
 fn seconds(run: &Run) -> Vec<Second> {
-    let length = usize::try_from(run.evidence.ended_us / 1_000_000).unwrap_or(0);
+    let evidence = &run.evidence;
+    let since = |us: u64| usize::try_from(us.saturating_sub(evidence.began_us) / 1_000_000).unwrap_or(usize::MAX);
+    let length = since(evidence.ended_us);
     let mut seconds = vec![Second::default(); length + 1];
-    for call in &run.evidence.calls {
-        let at = usize::try_from(call.due_us / 1_000_000).unwrap_or(usize::MAX);
-        let Some(second) = seconds.get_mut(at) else { continue };
+    for call in evidence.calls.iter().filter(|call| call.due_us >= evidence.began_us) {
+        let Some(second) = seconds.get_mut(since(call.due_us)) else {
+            continue;
+        };
         if call.failed() {
             second.failed += 1;
         } else {
