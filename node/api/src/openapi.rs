@@ -347,6 +347,14 @@ mod tests {
     }
 
     #[test]
+    fn codes_of_problems_are_written_as_they_are_answered() {
+        let document = json_document();
+        let written = &document["components"]["schemas"]["Code"]["enum"];
+        let answered: Vec<&str> = problem::Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(*written, serde_json::json!(answered));
+    }
+
+    #[test]
     fn guarded_operations_say_so_and_open_ones_do_not() {
         let document = json_document();
         for operation in operations::ALL {

@@ -1,7 +1,10 @@
 //! Errors of the native API: RFC 9457, with a stable code.
 
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use std::borrow::Cow;
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// Media type of a problem.
 pub const MEDIA_TYPE: &str = "application/problem+json";
@@ -11,7 +14,7 @@ pub const TYPE_BASE: &str = "urn:tfauth:problem:";
 macro_rules! codes {
     ($($(#[doc = $about:literal])+ $variant:ident = $code:literal $status:literal $title:literal;)*) => {
         /// What went wrong, for programs. Codes are never renamed.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
         pub enum Code {
             $($(#[doc = $about])+ #[serde(rename = $code)] $variant,)*
         }
@@ -86,6 +89,25 @@ codes! {
     Overloaded = "overloaded" 503 "Overloaded";
     /// No quorum within the deadline.
     Unavailable = "unavailable" 503 "Temporarily unavailable";
+}
+
+// Written by hand: the derive does not see a name that comes out of a macro.
+impl PartialSchema for Code {
+    fn schema() -> RefOr<Schema> {
+        let codes = Self::ALL.iter().map(|code| code.as_str());
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .description(Some("What went wrong, for programs. Codes are never renamed."))
+            .enum_values(Some(codes))
+            .build()
+            .into()
+    }
+}
+
+impl ToSchema for Code {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Code")
+    }
 }
 
 /// Every error of the native API.
