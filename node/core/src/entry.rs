@@ -55,8 +55,16 @@ pub struct Client {
 }
 
 macro_rules! commands {
-    ($($id:literal => $variant:ident, $verb:literal;)*) => {
+    (@since) => { 1 };
+    (@since $version:literal) => { $version };
+    ($($id:literal => $variant:ident, $verb:literal $(, since $version:literal)?;)*) => {
         impl Command {
+            /// The version that a cluster must have before this is proposed: only then can every node apply it.
+            #[must_use]
+            pub fn since(&self) -> u32 {
+                match self { $(Command::$variant(_) => commands!(@since $($version)?),)* }
+            }
+
             /// Stable number of the verb in the log.
             #[must_use]
             pub fn id(&self) -> u16 {
@@ -84,6 +92,8 @@ macro_rules! commands {
     };
 }
 
+// A command that is added after a release says `, since N` behind its verb, where N is the cluster version that the
+// release after it raises. It is not proposed before an operator raised the cluster to N.
 commands! {
     1 => RegisterAccount, "register_account";
     2 => RefuseLogin, "refuse_login";

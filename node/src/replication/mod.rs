@@ -68,10 +68,27 @@ impl Replication {
     /// same entry again is safe: its request id makes it happen once.
     ///
     /// # Errors
-    /// [`Unavailable`] when there is no reply before the deadline.
+    /// [`Unavailable`] when there is no reply before the deadline, or the cluster's version is too old for the command.
     pub async fn propose(&self, entry: &Entry, deadline: Instant) -> Result<Reply, Unavailable> {
+        self.propose_since(entry, entry.command.since(), deadline).await
+    }
+
+    /// Nothing that some node could not apply enters the log: an entry of an unknown command stops a node.
+    async fn propose_since(&self, entry: &Entry, since: u32, deadline: Instant) -> Result<Reply, Unavailable> {
         let verb = entry.command.verb();
         let began = clock::monotonic();
+        let version = self.store.cluster_version();
+        if since > version {
+            self.metrics.proposals.with_label_values(&[verb, "too_new"]).inc();
+            return Err(Unavailable {
+                not_executed: true,
+                overloaded: false,
+                reason: format!(
+                    "{verb} needs cluster version {since}, and the cluster has {version}: when every node runs this \
+                     program, raise it with `tfauth cluster upgrade --to {since}`"
+                ),
+            });
+        }
         let result = match self.store.propose(Bytes::from(entry.encode()), deadline).await {
             Ok(applied) => Reply::decode(&applied.reply).map_err(|fault| Unavailable {
                 not_executed: false,

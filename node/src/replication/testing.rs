@@ -91,6 +91,22 @@ mod tests {
         replication.shutdown(Duration::from_secs(5)).await.unwrap();
 
         let again = single_node(dir.path()).await;
+        // A mixed cluster: nothing that an older node could not apply is proposed before the cluster's version allows it.
+        let before = *again.applied().borrow();
+        let late = Entry {
+            request_id: RequestId([9; 16]),
+            ..entry
+        };
+        let refused = again.propose_since(&late, 2, deadline).await.unwrap_err();
+        assert!(
+            refused.not_executed && refused.reason.contains("upgrade --to 2"),
+            "{refused}"
+        );
+        assert_eq!(*again.applied().borrow(), before);
+        assert_eq!(
+            again.propose_since(&late, 1, deadline).await,
+            Ok(Reply::MailMarkedSent {})
+        );
         assert_eq!(again.log_clock(), Ok(at), "the log's clock is data");
         again.shutdown(Duration::from_secs(5)).await.unwrap();
     }
