@@ -112,7 +112,7 @@ pub const SERVER_REST_MIN: Duration = Duration::from_secs(1);
 pub const SERVER_REST_MAX: Duration = Duration::from_secs(60);
 /// For one message to the gateway.
 pub const GATEWAY_SEND_MAX: Duration = Duration::from_secs(10);
-/// How long a request waits for what becomes of its mail, where its answer depends on that.
+/// How long a request waits for what becomes of its mail, where its answer depends on that (EN-3).
 pub const HANDOVER_WAIT_MAX: Duration = Duration::from_secs(2);
 
 /// Sealed values looked at in one batch of sealing anew.

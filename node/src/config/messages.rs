@@ -136,6 +136,7 @@ pub(super) fn check_gateway(raw: raw::Gateway) -> Result<GatewayConfig, ConfigEr
         uri,
         secret,
         private_addresses: raw.private_addresses,
+        login_codes: raw.login_codes,
     })
 }
 

@@ -177,6 +177,8 @@ pub struct GatewayConfig {
     pub authority: Option<String>,
     /// Whether it may be in a private network.
     pub private_addresses: bool,
+    /// Whether login codes go to it, under the account's mail address, instead of by mail.
+    pub login_codes: bool,
 }
 
 impl Config {

@@ -187,6 +187,8 @@ pub(super) struct Gateway {
     pub(super) ca: Option<PathBuf>,
     #[serde(default)]
     pub(super) private_addresses: bool,
+    #[serde(default)]
+    pub(super) login_codes: bool,
 }
 
 #[derive(Deserialize, Default)]

@@ -11,15 +11,16 @@ use std::time::Duration;
 /// What is known of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handover {
-    /// It was handed over.
+    /// It was handed over; or that was settled so long ago that nobody knows any more.
     Done,
-    /// It will not be handed over: refused for good, or unknown.
+    /// It will not be handed over: refused for good, or too often.
     Refused,
-    /// It waits for its next try, or is being handed over.
+    /// It is being handed over, or waits for its next try after one that failed.
     Pending,
 }
 
-/// What became of the outbox row `key`, as soon as that is known, or else after `within`.
+/// What became of the outbox row `key`, as soon as that is known, or else after `within`. A first failure that is not for
+/// good settles it as well: the next try is in the background.
 ///
 /// # Errors
 /// When the tables cannot be read.
@@ -30,8 +31,9 @@ pub async fn handover(replication: &Replication, key: u64, within: Duration) -> 
         // Marked before the look, so that nothing between look and wait is missed.
         applied.borrow_and_update();
         match query::mail_state(&replication.view(), key)? {
-            MailState::Sent => return Ok(Handover::Done),
-            MailState::Quarantined | MailState::Unknown => return Ok(Handover::Refused),
+            MailState::Sent | MailState::Unknown => return Ok(Handover::Done),
+            MailState::Quarantined => return Ok(Handover::Refused),
+            MailState::Waiting { attempts } if attempts > 0 => return Ok(Handover::Pending),
             MailState::Waiting { .. } => {}
         }
         match tokio::time::timeout_at(deadline.into(), applied.changed()).await {

@@ -75,6 +75,7 @@ fn gateway(port: u16, authority: Option<String>, private_addresses: bool) -> Gat
         secret: SecretString::from(SECRET),
         authority,
         private_addresses,
+        login_codes: false,
     };
     Gateway::new(&configured).unwrap()
 }

@@ -79,6 +79,7 @@ impl Refusal {
             ServiceError::StepUpRequired => Self::new(Code::StepUpRequired, "Prove who you are again first"),
             ServiceError::Forbidden => Self::new(Code::Forbidden, "Not allowed"),
             ServiceError::NotFound => Self::new(Code::NotFound, "Not found"),
+            ServiceError::Replaced => Self::new(Code::Conflict, "It was confirmed or replaced meanwhile: begin again"),
             ServiceError::Overloaded { retry_after_s } => Self {
                 retry_after_s: Some((*retry_after_s).max(1)),
                 not_executed: true,

@@ -37,6 +37,9 @@ pub enum ServiceError {
     /// What the caller names does not exist, or is not his.
     #[error("not found")]
     NotFound,
+    /// What an earlier try of this request made was confirmed or replaced since.
+    #[error("replaced meanwhile")]
+    Replaced,
     /// Nothing was done, because there is too much to do.
     #[error("overloaded, retry in {retry_after_s} s")]
     Overloaded {

@@ -99,7 +99,7 @@ impl Auth {
     /// Begins to bind an authenticator app.
     ///
     /// # Errors
-    /// `Denied` with `StepUpRequired`, `TooManyFactors`, `ChallengeGone`.
+    /// `Denied` with `StepUpRequired`, `TooManyFactors`, `ChallengeGone`; `Replaced`.
     pub async fn add_totp(
         &self,
         ctx: &RequestContext,
@@ -126,7 +126,7 @@ impl Auth {
                 Ok((factor, shown))
             }
             // Confirmed, or replaced by a later request: a seed that is bound is never shown (OTP-8).
-            None => Err(ServiceError::Denied(Denial::NotFound {})),
+            None => Err(ServiceError::Replaced),
         }
     }
 

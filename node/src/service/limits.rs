@@ -14,10 +14,6 @@ pub(super) const TOTP_SEED_BYTES: usize = 20;
 pub(super) const TOTP_WINDOW_STEPS: u16 = 1;
 /// Client addresses that are remembered in each of two generations of the flood limit.
 pub(super) const FLOOD_ADDRESSES_MAX: usize = 65_536;
-/// How long a request waits to see whether its mail is refused for good (EN-3).
-pub(super) const MAIL_WAIT: Duration = Duration::from_secs(2);
-/// How often it looks.
-pub(super) const MAIL_WAIT_STEP: Duration = Duration::from_millis(50);
 /// Logins of the audit that a dry run of a policy judges.
 pub(super) const DRY_RUN_LOGINS_MAX: usize = 10_000;
 /// Years of a time zone's rules that go with a policy.

@@ -57,7 +57,6 @@ pub use answer::{Given, Method};
 pub use answer_challenge::ChallengeAnswer;
 pub use error::{FieldError, ServiceError};
 pub use factors::{Binder, FactorList};
-pub use mailing::MailFate;
 pub use policy::{Tried, zone_offsets};
 pub use sessions::Ending;
 pub use sign_in::{AwaitedFactor, Credentials, SignedIn};
@@ -73,6 +72,7 @@ use auth_core::account::{Account, AccountStatus, Role};
 use auth_core::command::Command;
 use auth_core::entry::Entry;
 use auth_core::ids::{AccountId, RequestId, SessionId};
+use auth_core::outbox::Channel;
 use auth_core::query;
 use auth_core::reply::{Reply, SessionGrant};
 use auth_core::session::Session;
@@ -87,6 +87,7 @@ use std::sync::Arc;
 pub struct Auth {
     inner: Arc<Inner>,
     flood: Option<Arc<FloodLimit>>,
+    code_channel: Channel,
     passwords: Arc<PasswordPolicy>,
 }
 
@@ -224,6 +225,7 @@ impl Auth {
                 session_seconds,
             }),
             flood: None,
+            code_channel: Channel::Mail,
             passwords: Arc::default(),
         }
     }
@@ -233,6 +235,13 @@ impl Auth {
     #[must_use]
     pub fn with_flood_limit(mut self, guesses_per_address_per_minute: u32) -> Self {
         self.flood = Some(Arc::new(FloodLimit::new(guesses_per_address_per_minute)));
+        self
+    }
+
+    /// Sends login codes this way. Before the first clone, too.
+    #[must_use]
+    pub fn with_code_channel(mut self, channel: Channel) -> Self {
+        self.code_channel = channel;
         self
     }
 

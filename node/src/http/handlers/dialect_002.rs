@@ -9,7 +9,7 @@ use crate::http::respond::Refused;
 use crate::http::routes::{AppState, Route};
 use crate::http::{cookies, deliver};
 use crate::service::{
-    AwaitedFactor, ChallengeAnswer, Credentials, Given, IssuedTokens, MailFate, Method, ServiceError, SignedIn,
+    AwaitedFactor, ChallengeAnswer, Credentials, Given, IssuedTokens, Method, ServiceError, SignedIn,
 };
 use auth_api::dialect_002 as api;
 use auth_api::problem::Code;
@@ -54,7 +54,7 @@ async fn login(
 /// Waits until the mail is on its way, or is known never to arrive.
 async fn code_sent(app: &AppState, ctx: &RequestContext, awaited: AwaitedFactor) -> Result<Response, Refused> {
     match awaited.mail {
-        Some(mail) if app.auth.mail_fate(ctx, mail).await? == MailFate::Refused => {
+        Some(mail) if app.auth.mail_is_refused(ctx, mail).await? => {
             return Err(Refusal::new(Code::Internal, api::SEND_FAILED).into());
         }
         // The limit of mails is reached: what was sent before is for other challenges.

@@ -9,7 +9,7 @@ use crate::http::routes::{AppState, Route};
 use crate::http::times::rfc_3339;
 use crate::http::{cookies, deliver};
 use crate::service::{
-    AwaitedFactor, ChallengeAnswer, Credentials, Given, IssuedTokens, MailFate, Method, ServiceError, SignedIn,
+    AwaitedFactor, ChallengeAnswer, Credentials, Given, IssuedTokens, Method, ServiceError, SignedIn,
 };
 use auth_api::dialect_004 as api;
 use auth_api::problem::Code;
@@ -56,7 +56,7 @@ async fn otp_required(
     email: String,
 ) -> Result<Response, Refused> {
     if let Some(mail) = awaited.mail
-        && app.auth.mail_fate(ctx, mail).await? == MailFate::Refused
+        && app.auth.mail_is_refused(ctx, mail).await?
     {
         return Err(Refusal::new(Code::Internal, "").into());
     }

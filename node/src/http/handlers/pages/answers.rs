@@ -126,6 +126,7 @@ pub(super) fn told_in_form(error: &ServiceError, wrong: &'static str) -> Option<
         | ServiceError::StepUpRequired
         | ServiceError::Forbidden
         | ServiceError::NotFound
+        | ServiceError::Replaced
         | ServiceError::Overloaded { .. }
         | ServiceError::Unavailable { .. }
         | ServiceError::Fault(_) => None,

@@ -40,6 +40,7 @@ pub(super) async fn submit(
             | ServiceError::StepUpRequired
             | ServiceError::Forbidden
             | ServiceError::NotFound
+            | ServiceError::Replaced
             | ServiceError::Overloaded { .. }
             | ServiceError::Unavailable { .. }
             | ServiceError::Fault(_)),
@@ -70,6 +71,7 @@ async fn end_session(app: &AppState, ctx: &RequestContext, headers: &HeaderMap) 
         | ServiceError::StepUpRequired
         | ServiceError::Forbidden
         | ServiceError::NotFound
+        | ServiceError::Replaced
         | ServiceError::Fault(_)) => other,
     })
 }

@@ -103,6 +103,7 @@ fn field_errors(error: ServiceError) -> Vec<FieldError> {
         | ServiceError::StepUpRequired
         | ServiceError::Forbidden
         | ServiceError::NotFound
+        | ServiceError::Replaced
         | ServiceError::Overloaded { .. }
         | ServiceError::Unavailable { .. }
         | ServiceError::Fault(_) => Vec::new(),
