@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::email::{Channels, Transport, Worker};
 use crate::gateway::Gateway;
 use crate::hashing::HashPool;
+use crate::http::admin_keys::{self, Custody};
 use crate::http::ops::Ops;
 use crate::http::pipeline::Pipeline;
 use crate::http::routes::{AppState, HttpConfig, router};
@@ -27,6 +28,7 @@ use crate::telemetry::logs::{self, Telemetry};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::store_collector::StoreCollector;
 use crate::tls;
+use auth_core::outbox::Channel;
 use raft_store::Fault;
 use std::fmt::Display;
 use std::sync::Arc;
@@ -197,8 +199,11 @@ async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetr
         let keys = keys.clone();
         move || keys.is_ready()
     });
+    let custody = custody(config, &replication, &keys);
     let app = app_state(config, &replication, hashing, keys);
-    let operators = admin_socket::router(replication.store().clone()).merge(operators::router(app.auth.clone()));
+    let operators = admin_socket::router(replication.store().clone())
+        .merge(operators::router(app.auth.clone()))
+        .merge(admin_keys::router(custody));
     let pipeline = Pipeline::new(
         router(app),
         health.clone(),
@@ -242,6 +247,15 @@ async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetr
     Ok((running, telemetry))
 }
 
+fn custody(config: &Config, replication: &Replication, keys: &SigningKeys) -> Custody {
+    Custody {
+        replication: replication.clone(),
+        ring: Arc::clone(&config.key_ring),
+        signing: keys.clone(),
+        rotation: config.rotation,
+    }
+}
+
 fn app_state(config: &Config, replication: &Replication, hashing: HashPool, keys: SigningKeys) -> AppState {
     let tokens = AuthConfig {
         issuer: config.tokens.issuer.clone(),
@@ -253,13 +267,21 @@ fn app_state(config: &Config, replication: &Replication, hashing: HashPool, keys
     AppState {
         auth: auth
             .with_flood_limit(config.login_per_address_per_minute)
-            .with_password_policy(config.passwords.clone()),
+            .with_password_policy(config.passwords.clone())
+            .with_code_channel(code_channel(config)),
         config: Arc::new(HttpConfig {
             public_origins: config.http.public_origins.clone(),
             public_profiles: config.dialects.public_profiles,
             legacy_cookie_names: config.dialects.legacy_cookie_names,
         }),
         key_ring: Arc::clone(&config.key_ring),
+    }
+}
+
+fn code_channel(config: &Config) -> Channel {
+    match &config.gateway {
+        Some(gateway) if gateway.login_codes => Channel::Gateway,
+        Some(_) | None => Channel::Mail,
     }
 }
 

@@ -1,6 +1,6 @@
 //! `tfauth admin`: what only the operator of a machine of the cluster may do to accounts.
 
-use crate::cli::{EXIT_FAULT, EXIT_REFUSED};
+use crate::cli::exit;
 use crate::cluster::{Problem, Socket};
 use auth_api::cluster::Said;
 use auth_api::operator::{BOOTSTRAP_ADMIN, BootstrapAdmin};
@@ -39,17 +39,5 @@ pub(crate) async fn run(options: &AdminOptions) -> ExitCode {
         username: username.clone(),
     };
     let said: Result<Said, Problem> = Socket::new(data, ANSWER_SECONDS_MAX).post(BOOTSTRAP_ADMIN, &wish).await;
-    match said {
-        Ok(said) => {
-            println!("{}", said.message);
-            ExitCode::SUCCESS
-        }
-        Err(problem) => {
-            eprintln!("tfauth: {problem}");
-            ExitCode::from(match problem {
-                Problem::Refused(_) => EXIT_REFUSED,
-                Problem::Fault(_) => EXIT_FAULT,
-            })
-        }
-    }
+    exit(said.map(|said| said.message))
 }

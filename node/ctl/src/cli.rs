@@ -2,9 +2,12 @@
 
 use crate::admin::AdminOptions;
 use crate::audit::AuditOptions;
-use crate::cluster::ClusterOptions;
+use crate::cluster::{ClusterOptions, Problem};
+use crate::keys::KeysOptions;
+use crate::mail::MailOptions;
 use clap::{Args, Parser, Subcommand};
 use hyper::Uri;
+use std::process::ExitCode;
 
 /// A node is unreachable or not ready, or something is not done yet.
 pub(crate) const EXIT_FAULT: u8 = 1;
@@ -37,6 +40,27 @@ pub(crate) enum Command {
     Admin(AdminOptions),
     /// Take audit rows out of the cluster, and check such a file.
     Audit(AuditOptions),
+    /// Show the keys of the cluster, and make the next signing key.
+    Keys(KeysOptions),
+    /// Show mail that nobody takes, and release it.
+    Mail(MailOptions),
+}
+
+/// Prints what was done or why not, and tells by the exit code.
+pub(crate) fn exit(done: Result<String, Problem>) -> ExitCode {
+    match done {
+        Ok(text) => {
+            println!("{text}");
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            eprintln!("tfauth: {problem}");
+            ExitCode::from(match problem {
+                Problem::Refused(_) => EXIT_REFUSED,
+                Problem::Fault(_) => EXIT_FAULT,
+            })
+        }
+    }
 }
 
 #[derive(Args)]

@@ -6,6 +6,8 @@ mod audit;
 mod cli;
 mod cluster;
 mod fetch;
+mod keys;
+mod mail;
 mod status;
 
 use clap::Parser;
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         cli::Command::Status(options) => runtime.block_on(status::run(&options)),
         cli::Command::Admin(options) => runtime.block_on(admin::run(&options)),
         cli::Command::Audit(options) => runtime.block_on(audit::run(&options)),
+        cli::Command::Keys(options) => runtime.block_on(keys::run(&options)),
+        cli::Command::Mail(options) => runtime.block_on(mail::run(&options)),
         cli::Command::Cluster(options) => runtime.block_on(cluster::run(&options)),
     }
 }

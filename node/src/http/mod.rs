@@ -1,5 +1,6 @@
 //! HTTP: the accept loop, what a request tells, the routes and their answers. Decisions live in [`crate::service`].
 
+pub mod admin_keys;
 pub mod admin_socket;
 pub mod browser;
 pub mod context;

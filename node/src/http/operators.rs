@@ -56,7 +56,7 @@ fn context() -> RequestContext {
     clippy::result_large_err,
     reason = "the refusal is the answer itself, made once for a request"
 )]
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Response<Body>> {
+pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, Response<Body>> {
     serde_json::from_slice(body).map_err(|error| said(StatusCode::BAD_REQUEST, format!("not understood: {error}")))
 }
 
@@ -72,6 +72,6 @@ fn failed(error: ServiceError) -> Response<Body> {
     said(status, refusal.detail)
 }
 
-fn said(status: StatusCode, message: String) -> Response<Body> {
+pub(super) fn said(status: StatusCode, message: String) -> Response<Body> {
     json(status, &Said { message })
 }

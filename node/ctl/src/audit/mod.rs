@@ -3,8 +3,8 @@
 mod export;
 mod verify;
 
-use crate::cli::{EXIT_FAULT, EXIT_REFUSED};
-use crate::cluster::{Problem, Socket};
+use crate::cli::exit;
+use crate::cluster::Socket;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,17 +57,5 @@ pub(crate) async fn run(options: &AuditOptions) -> ExitCode {
         }
         Verb::Verify { file, head, json } => verify::run(file, head.as_deref(), *json),
     };
-    match done {
-        Ok(text) => {
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
-        Err(problem) => {
-            eprintln!("tfauth: {problem}");
-            ExitCode::from(match problem {
-                Problem::Refused(_) => EXIT_REFUSED,
-                Problem::Fault(_) => EXIT_FAULT,
-            })
-        }
-    }
+    exit(done)
 }

@@ -7,7 +7,7 @@ mod show;
 mod socket;
 mod token;
 
-use crate::cli::{EXIT_FAULT, EXIT_REFUSED};
+use crate::cli::exit;
 use auth_api::cluster::{self as wire, ClusterView, Init, LeaderWish, Removal, Said, VersionWish, VoterWish};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -115,19 +115,7 @@ pub(crate) enum Problem {
 /// Asks, prints, and tells by the exit code.
 pub(crate) async fn run(options: &ClusterOptions) -> ExitCode {
     let socket = Socket::new(&options.data, options.wait);
-    match carry_out(&socket, &options.verb, options.wait).await {
-        Ok(text) => {
-            println!("{text}");
-            ExitCode::SUCCESS
-        }
-        Err(problem) => {
-            eprintln!("tfauth: {problem}");
-            ExitCode::from(match problem {
-                Problem::Refused(_) => EXIT_REFUSED,
-                Problem::Fault(_) => EXIT_FAULT,
-            })
-        }
-    }
+    exit(carry_out(&socket, &options.verb, options.wait).await)
 }
 
 async fn carry_out(socket: &Socket, verb: &Verb, wait_seconds: u64) -> Result<String, Problem> {
