@@ -4,6 +4,7 @@
 //! tests.
 
 pub mod api;
+pub mod api_fuzz;
 pub mod architecture;
 pub mod bench;
 pub mod browser;
@@ -16,13 +17,17 @@ pub mod faultfs;
 pub mod folders;
 pub mod limits;
 pub mod load;
+pub mod mail;
 pub mod member;
+pub mod native;
 pub mod nemeses;
 pub mod pool;
 pub mod promises;
 pub mod proofs;
 pub mod proxy;
+pub mod python;
 pub mod shell;
+pub mod timing;
 pub mod workloads;
 
 pub use simulation::{history, linearizable, models};

@@ -1,5 +1,6 @@
 //! The program of the long proofs, and of the processes that they start. `infra/dev` is the door to it.
 
+use chaos_tests::api_fuzz::{self, Effort};
 use chaos_tests::damage;
 use chaos_tests::entropy::fresh_seed;
 use chaos_tests::faultfs;
@@ -8,7 +9,11 @@ use chaos_tests::proofs::kill_loop::kill_loop;
 use chaos_tests::proofs::power_loss::{Scene, power_loss};
 use chaos_tests::proofs::replacement::kill_replacements;
 use chaos_tests::proofs::{Run, Verdict, nodes};
+use chaos_tests::{python, timing};
 use clap::{Args, Parser, Subcommand};
+use cluster_harness::cluster::{Cluster, Options};
+use serde::Serialize;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -74,6 +79,33 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Times refused logins with an account and without, and tells whether they can be told apart (EN-1)
+    #[command(
+        after_help = "Three nodes on this machine, which should do nothing else.\n\nExample: infra/dev timing --samples 1000 --json\nExit codes: 0 they cannot, 1 they can or a fault."
+    )]
+    Timing {
+        /// Answers of each kind
+        #[arg(long, value_name = "N", default_value_t = 1000)]
+        samples: usize,
+        /// The figures as JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
+    /// Holds the served OpenAPI document against a cluster with schemathesis: no server error, no undocumented answer
+    #[command(
+        after_help = "Example: infra/dev api-fuzz --examples 100 --seed 7\nExit codes: 0 all as documented, 1 something is not or a fault, 2 schemathesis cannot be had here."
+    )]
+    ApiFuzz {
+        /// Cases made up for each operation and caller, beside those that follow from its schema
+        #[arg(long, value_name = "N", default_value_t = 50)]
+        examples: u32,
+        /// Repeats the choices of another run
+        #[arg(long, value_name = "NUMBER")]
+        seed: Option<u64>,
+        /// The result as JSON on standard output
+        #[arg(long)]
+        json: bool,
+    },
     /// Serves a disk that can lose power, obeying lines on its input: off, on SEED, latency, fail-sync, capacity, read-only
     #[command(after_help = "Example: tfauth-proofs faultfs /mnt/disk")]
     Faultfs {
@@ -134,6 +166,9 @@ fn main() -> ExitCode {
         Verb::FailingDisks { common } => fail_disks(&common),
         Verb::ReplaceKills { common } => replace_kills(&common),
         Verb::Damage { cases, seed, json } => damage_folders(cases, seed.unwrap_or_else(fresh_seed), json),
+        Verb::Timing { samples, json } => in_cluster(async |cluster| timing::measure(&cluster, samples).await)
+            .map(|report| tell_report(&report, report.holds(), json)),
+        Verb::ApiFuzz { examples, seed, json } => fuzz_api(examples, seed.unwrap_or_else(fresh_seed), json),
         Verb::Faultfs { folder } => faultfs::program::run(&folder).map(|()| ExitCode::SUCCESS),
         Verb::Member {
             id,
@@ -156,6 +191,40 @@ fn main() -> ExitCode {
         eprintln!("tfauth-proofs: {why}");
         ExitCode::FAILURE
     })
+}
+
+/// Does something with a cluster of its own, which is gone afterwards.
+fn in_cluster<T>(work: impl AsyncFnOnce(Cluster) -> Result<T, String>) -> Result<T, String> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|e| e.to_string())?;
+    runtime.block_on(async {
+        let cluster = Cluster::start(Options::default()).await.map_err(|e| e.to_string())?;
+        work(cluster).await
+    })
+}
+
+fn fuzz_api(examples: u32, seed: u64, json: bool) -> Result<ExitCode, String> {
+    let Some(interpreter) = python::interpreter("api-fuzz") else {
+        return Ok(ExitCode::from(2));
+    };
+    let effort = Effort {
+        examples,
+        seed,
+        coverage: true,
+    };
+    let report = in_cluster(async |cluster| api_fuzz::run(&cluster, &interpreter, effort).await)?;
+    if !report.holds() {
+        eprintln!("repeat with: infra/dev api-fuzz --seed {seed} --examples {examples}");
+    }
+    Ok(tell_report(&report, report.holds(), json))
+}
+
+fn tell_report(report: &(impl Serialize + Display), holds: bool, json: bool) -> ExitCode {
+    if json {
+        println!("{}", serde_json::to_string(report).unwrap_or_default());
+    } else {
+        print!("{report}");
+    }
+    if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn lose_power(common: &Common, members: &str, without_fsync: bool) -> Result<ExitCode, String> {

@@ -23,6 +23,38 @@ pub enum Mail {
     Folder,
     /// To a server, `host:port`.
     Smtp(String),
+    /// To servers in order of preference.
+    Servers(Vec<MailServer>),
+    /// Into a folder of the cluster, but login codes to a gateway.
+    Gateway(Gateway),
+}
+
+/// One mail server, as the node's configuration names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct MailServer {
+    /// `host:port`.
+    pub address: String,
+    /// `starttls`, `tls` or `none`.
+    pub tls: &'static str,
+    /// One more authority to trust.
+    pub ca: Option<PathBuf>,
+    /// To log in with.
+    pub username: Option<String>,
+    /// Where the password is.
+    pub password_file: Option<PathBuf>,
+}
+
+/// A gateway on this machine that takes login codes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Gateway {
+    /// Where to post.
+    pub url: String,
+    /// Where the shared secret is.
+    pub secret_file: PathBuf,
+    /// Must be true on this machine.
+    pub private_addresses: bool,
+    /// Login codes go to it.
+    pub login_codes: bool,
 }
 
 #[derive(Serialize)]
@@ -41,6 +73,7 @@ struct NodeFile {
     dialects: DialectsPart,
     limits: NodeLimitsPart,
     mail: MailPart,
+    gateway: Option<Gateway>,
 }
 
 #[derive(Serialize)]
@@ -110,6 +143,8 @@ struct MailPart {
     from: &'static str,
     folder: Option<PathBuf>,
     smtp: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    servers: Vec<MailServer>,
 }
 
 #[derive(Serialize)]
@@ -228,10 +263,7 @@ fn node_file(layout: &Layout, settings: &Settings, around: &Surroundings, index:
         .clone()
         .map(|p| format!("https://localhost:{p}"))
         .chain(fronts.map(|p| format!("https://{}", local(p))));
-    let (folder, smtp) = match &around.mail {
-        Mail::Folder => (Some(layout.mail()), None),
-        Mail::Smtp(server) => (None, Some(server.clone())),
-    };
+    let (mail, gateway) = delivery(layout, &around.mail);
     render(&NodeFile {
         name: name.to_owned(),
         node_id: index,
@@ -270,12 +302,25 @@ fn node_file(layout: &Layout, settings: &Settings, around: &Surroundings, index:
         limits: NodeLimitsPart {
             login_per_address_per_minute: DEV_LOGINS_PER_MINUTE,
         },
-        mail: MailPart {
-            from: "tfauth <no-reply@localhost>",
-            folder,
-            smtp,
-        },
+        mail,
+        gateway,
     })
+}
+
+fn delivery(layout: &Layout, mail: &Mail) -> (MailPart, Option<Gateway>) {
+    let part = |folder, smtp, servers| MailPart {
+        from: "tfauth <no-reply@localhost>",
+        folder,
+        smtp,
+        servers,
+    };
+    let into_folder = || part(Some(layout.mail()), None, Vec::new());
+    match mail {
+        Mail::Folder => (into_folder(), None),
+        Mail::Smtp(server) => (part(None, Some(server.clone()), Vec::new()), None),
+        Mail::Servers(servers) => (part(None, None, servers.clone()), None),
+        Mail::Gateway(gateway) => (into_folder(), Some(gateway.clone())),
+    }
 }
 
 fn lb_file(layout: &Layout, settings: &Settings, around: &Surroundings, index: u16, name: &str) -> Result<String> {
