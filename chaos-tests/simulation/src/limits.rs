@@ -31,7 +31,7 @@ pub const COVERED_SEEDS_MIN: u64 = 50;
 pub const STORE_CLIENTS: u64 = 4;
 
 /// Faults of a run of the store, and ends of faults.
-pub const STORE_FAULTS: u64 = 14;
+pub const STORE_FAULTS: u64 = 24;
 
 /// How long a healed cluster may take until it serves, in simulated milliseconds.
 pub const HEALED_MS_MAX: u64 = 5_000;
