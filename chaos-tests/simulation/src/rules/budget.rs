@@ -5,7 +5,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a reply that is not named is no success")]
 
 use super::oracle::{Verdict, ensure};
-use auth_core::command::{AdminAction, Command, RefuseLogin, Subject};
+use auth_core::command::{AdminAction, CodeEvidence, Command, RefuseLogin, Subject};
 use auth_core::entry::Entry;
 use auth_core::ids::{AccountId, ChallengeId, NameMac};
 use auth_core::limits::{CHALLENGE_ANSWERS_MAX, UNKNOWN_NAME_SECONDS};
@@ -57,11 +57,17 @@ impl Budgets {
     }
 
     pub(super) fn observe(&mut self, entry: &Entry, reply: &Reply, now: Timestamp) -> Verdict {
-        if let Command::AnswerChallenge(command) = &entry.command {
-            self.answered(command.challenge, reply)?;
-        }
-        if let Command::VerifyFactor(command) = &entry.command {
-            self.answered(command.challenge, reply)?;
+        // A code that was right once and is spent is no guess: it tells nobody anything.
+        let guessed = |code: Option<CodeEvidence>| code.is_none_or(|code| code.matched_step.is_none());
+        match &entry.command {
+            Command::AnswerChallenge(_) | Command::VerifyFactor(_) if right_but_refused(reply) => {
+                self.passwords.clear()
+            }
+            Command::AnswerChallenge(command) if guessed(command.answer.totp) => {
+                self.answered(command.challenge, reply)?
+            }
+            Command::VerifyFactor(command) if guessed(Some(command.code)) => self.answered(command.challenge, reply)?,
+            _other => {}
         }
         if let Some(account) = cleared(entry, reply) {
             self.passwords.remove(&account);
@@ -100,6 +106,14 @@ impl Budgets {
             format!("{challenge:?}: answer {answers}")
         })
     }
+}
+
+/// The answer was right, and a session that is over or an account that is locked refuses what it was for.
+fn right_but_refused(reply: &Reply) -> bool {
+    matches!(
+        reply,
+        Reply::Denied(Denial::SessionRevoked {} | Denial::AccountDisabled {} | Denial::NotApproved {})
+    )
 }
 
 /// A success of this account.
