@@ -47,6 +47,49 @@ impl Answer {
     }
 }
 
+/// A call, to be filled in.
+#[derive(Clone, Debug, Default)]
+pub struct Call {
+    method: String,
+    path: String,
+    bearer: Option<String>,
+    headers: Vec<(String, String)>,
+    body: Option<Value>,
+}
+
+impl Call {
+    /// A call without anything but its path.
+    #[must_use]
+    pub fn new(method: &str, path: &str) -> Self {
+        Self {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// With a token; none for an empty one.
+    #[must_use]
+    pub fn bearer(mut self, token: &str) -> Self {
+        self.bearer = Some(token.to_owned()).filter(|token| !token.is_empty());
+        self
+    }
+
+    /// With a body.
+    #[must_use]
+    pub fn json(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// With a header more.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+}
+
 /// A client of one load balancer.
 #[derive(Clone)]
 pub struct Api {
@@ -132,6 +175,25 @@ impl Api {
                 .bearer_auth(access_token),
         )
         .await
+    }
+
+    /// Makes any call of any surface.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn call(&self, call: Call) -> Result<Answer, String> {
+        let method = reqwest::Method::from_bytes(call.method.as_bytes()).map_err(|e| e.to_string())?;
+        let mut request = self.client.request(method, format!("{}{}", self.url, call.path));
+        for (name, value) in &call.headers {
+            request = request.header(name, value);
+        }
+        if let Some(token) = &call.bearer {
+            request = request.bearer_auth(token);
+        }
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        }
+        self.finish(request).await
     }
 
     /// Posts JSON.

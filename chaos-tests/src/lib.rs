@@ -27,6 +27,7 @@ pub mod proofs;
 pub mod proxy;
 pub mod python;
 pub mod shell;
+pub mod site;
 pub mod timing;
 pub mod workloads;
 

@@ -1,7 +1,7 @@
 //! Accounts with a second factor, and codes of theirs that were not used yet. A code works once and steps grow, so a
 //! pool of N accounts gives about N logins in 30 s.
 
-use crate::api::{Api, Person};
+use crate::api::{Answer, Api, Person};
 use crate::clock;
 use crate::limits::ENROL_PARALLEL_MAX;
 use cluster_harness::first_login::totp_code;
@@ -48,6 +48,14 @@ impl Account {
     /// # Errors
     /// A step was answered otherwise than it should; which.
     pub async fn enrol(api: &Api, name: &str) -> Result<Self, String> {
+        Self::enrol_and_log_in(api, name).await.map(|(account, _)| account)
+    }
+
+    /// The same with the answer to that login, which has its tokens.
+    ///
+    /// # Errors
+    /// As [`Account::enrol`].
+    pub async fn enrol_and_log_in(api: &Api, name: &str) -> Result<(Self, Answer), String> {
         let person = Person::new(name);
         let created = api.create(&person).await?;
         expect(201, created.status, "creating", name, &created.body)?;
@@ -57,7 +65,7 @@ impl Account {
         let code = account.next_code().ok_or("a new account has no code")?;
         let logged_in = api.log_in(&account.person, &code).await?;
         expect(200, logged_in.status, "the first login of", name, &logged_in.body)?;
-        Ok(account)
+        Ok((account, logged_in))
     }
 
     /// An account whose seed is known and of which no code was used.

@@ -3,6 +3,7 @@
 
 use chaos_tests::architecture::packages::{forbidden_arrows, foreign_doors, foreign_folders, metadata, top_folders};
 use chaos_tests::architecture::sources::{self, Rule, Source};
+use chaos_tests::architecture::{project as top, requirements};
 use serde_json::{Value, json};
 
 fn none(broken: &[String]) {
@@ -84,6 +85,41 @@ fn sources_keep_the_rules() {
     let sources = sources::all().unwrap();
     assert!(sources.len() > 50, "the project's files are found");
     none(&sources::broken(&sources));
+}
+
+#[test]
+fn every_requirement_has_its_tests_in_the_table() {
+    let page = std::fs::read_to_string(top().join("SECURITY.md")).unwrap();
+    none(&requirements::broken(&page, &sources::all().unwrap()));
+}
+
+#[test]
+fn the_rule_about_requirements_bites() {
+    let source = |text: &str| Source {
+        path: "node/src/a.rs".into(),
+        text: text.to_owned(),
+    };
+    let sources = [source(
+        "#[test]\nfn pw_1_holds() {}\n#[tokio::test]\nasync fn pw_10_holds() {}\nfn pw_2_helps() {}",
+    )];
+    let found = |rows: &[(&str, &str)]| {
+        let mut page = "<!-- requirements -->\n| id | what | tests |\n|---|---|---|\n".to_owned();
+        let told = |id: &str| {
+            rows.iter()
+                .find(|row| row.0 == id)
+                .map_or("not yet: later", |row| row.1)
+                .to_owned()
+        };
+        for id in requirements::ids() {
+            page += &format!("| {id} | x | {} |\n", told(&id));
+        }
+        requirements::broken(&(page + "<!-- end -->"), &sources)
+    };
+    none(&found(&[("PW-1", "`pw_1_holds`"), ("PW-10", "`pw_10_holds`")]));
+    for wrong in ["", "`pw_1_is_missing`", "`pw_2_helps`", "`pw_10_holds`"] {
+        assert_eq!(found(&[("PW-1", wrong)]).len(), 1, "{wrong}");
+    }
+    assert_eq!(requirements::broken("", &sources).len(), requirements::ids().len());
 }
 
 fn project(package: &str, dependencies: &[&str]) -> Value {

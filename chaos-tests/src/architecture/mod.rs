@@ -2,6 +2,7 @@
 //! the project, and shows for each that it can fail.
 
 pub mod packages;
+pub mod requirements;
 pub mod sources;
 
 use std::path::{Path, PathBuf};

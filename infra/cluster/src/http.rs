@@ -22,6 +22,7 @@ pub fn front_client(ca: &Path) -> Result<Client> {
     Client::builder()
         .tls_certs_only([certificate])
         .https_only(true)
+        .redirect(reqwest::redirect::Policy::none())
         .timeout(Duration::from_secs(REQUEST_SECONDS_MAX))
         .build()
         .map_err(|e| Error::fault(format!("cannot make an HTTP client: {e}")))

@@ -1,0 +1,253 @@
+//! A thousand guesses at once, over all nodes: no more are looked at than the budget allows, also while the leader dies.
+//! What was looked at is counted by rows of the audit, each of which is in the same entry as the charge.
+#![cfg(test)]
+
+use chaos_tests::api::Call;
+use chaos_tests::limits::{POLL, RECOVERY_MAX};
+use chaos_tests::site::{Site, User, six_digits};
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+const GUESSES: usize = 1_000;
+/// Failures in a row that cost no delay are four; the fifth is looked at, too, and then there is a delay.
+const AT_ONCE: usize = 5;
+/// When the guesses after those are looked at, in seconds from the first: after 30, and after 60 more.
+const LATER: [u64; 3] = [30, 90, 210];
+/// Answers that a challenge takes, whoever gives them.
+const PER_CHALLENGE: usize = 5;
+/// Outcomes of a guess that was looked at and was wrong.
+const LOOKED_AT: [&str; 4] = [
+    "invalid_code",
+    "invalid_credentials",
+    "code_used_before",
+    "method_not_offered",
+];
+
+/// What came of many guesses.
+struct Attack {
+    answers: BTreeMap<u16, usize>,
+    took: Duration,
+    looked_at: usize,
+}
+
+#[tokio::test]
+async fn otp_7_th_3_th_4_th_8_a_thousand_parallel_guesses_are_looked_at_within_the_budget() {
+    let site = Arc::new(Site::start().await.unwrap());
+    passwords(&site).await;
+    app_codes(&site).await;
+    mailed_codes(&site).await;
+    recovery_codes(&site).await;
+    app_codes_while_the_leader_dies(&site).await;
+}
+
+/// Sends all guesses at the same time and counts what was looked at.
+async fn attack(site: &Arc<Site>, user: &User, what: &str, guess: impl Fn(usize) -> Call) -> Attack {
+    let before = looked_at(site, &user.access).await;
+    let started = Instant::now();
+    let mut tasks = JoinSet::new();
+    for number in 0..GUESSES {
+        let (site, call) = (Arc::clone(site), guess(number));
+        tasks.spawn(async move { site.call(call).await.map_or(0, |answer| answer.status) });
+    }
+    let mut answers = BTreeMap::new();
+    while let Some(status) = tasks.join_next().await {
+        *answers.entry(status.unwrap()).or_default() += 1;
+    }
+    let took = started.elapsed();
+    let looked_at = looked_at(site, &user.access).await - before;
+    println!(
+        "{what}: {GUESSES} guesses in {} ms, {looked_at} looked at; answers {answers:?}",
+        took.as_millis()
+    );
+    assert_eq!(answers.get(&200), None, "{what}: nobody got in");
+    Attack {
+        answers,
+        took,
+        looked_at,
+    }
+}
+
+async fn looked_at(site: &Site, access: &str) -> usize {
+    // While a leader is elected nobody is told anything.
+    let deadline = Instant::now() + RECOVERY_MAX;
+    let rows = loop {
+        match site.audit(access).await {
+            Ok(rows) => break rows,
+            Err(reason) => assert!(Instant::now() < deadline, "{reason}"),
+        }
+        tokio::time::sleep(POLL).await;
+    };
+    rows.iter()
+        .filter(|row| LOOKED_AT.iter().any(|outcome| row["outcome"] == *outcome))
+        .count()
+}
+
+impl Attack {
+    /// The budget was used up and not passed; and nobody learned of more guesses than were charged.
+    fn stays_within_the_budget(&self, what: &str) {
+        let allowed = AT_ONCE + LATER.iter().filter(|after| self.took.as_secs() >= **after).count();
+        assert!(
+            (AT_ONCE..=allowed).contains(&self.looked_at),
+            "{what}: {} looked at, {allowed} allowed",
+            self.looked_at
+        );
+        let told = self.answers.get(&401).copied().unwrap_or_default();
+        assert!(
+            told <= self.looked_at,
+            "{what}: {told} were told, {} charged",
+            self.looked_at
+        );
+    }
+}
+
+/// Even the right credentials are not looked at now.
+async fn is_blocked(site: &Site, user: &User, what: &str) {
+    let person = &user.account.person;
+    let body = json!({"identifier": person.username, "password": person.password});
+    let answer = site.call(Call::new("POST", "/v1/login").json(body)).await.unwrap();
+    assert_eq!(answer.status, 429, "{what}: {}", answer.body);
+    assert!(answer.headers.contains_key("retry-after"), "{what}");
+}
+
+async fn passwords(site: &Arc<Site>) {
+    let user = site.user("pass").await.unwrap();
+    let guess = |number| {
+        let body = json!({"identifier": "pass", "password": format!("guess number {number}")});
+        Call::new("POST", "/v1/login").json(body)
+    };
+    attack(site, &user, "passwords", guess)
+        .await
+        .stays_within_the_budget("passwords");
+    is_blocked(site, &user, "passwords").await;
+}
+
+/// The right password, and a code that no step near now has.
+fn wrong_code(user: &User) -> impl Fn(usize) -> Call {
+    let near: Vec<String> = {
+        let step = chaos_tests::clock::step();
+        (step - 3..step + 10).map(|step| user.account.code_at(step)).collect()
+    };
+    let codes: Vec<String> = (0..)
+        .map(|n| format!("{n:06}"))
+        .filter(|code| !near.contains(code))
+        .take(GUESSES)
+        .collect();
+    let person = user.account.person.clone();
+    move |number| {
+        let body = json!({"username": person.username, "password": person.password, "security_code": codes[number]});
+        Call::new("POST", "/api/v1/auth-jwt/login").json(body)
+    }
+}
+
+async fn app_codes(site: &Arc<Site>) {
+    let user = site.user("app").await.unwrap();
+    attack(site, &user, "codes of an app", wrong_code(&user))
+        .await
+        .stays_within_the_budget("codes of an app");
+    is_blocked(site, &user, "codes of an app").await;
+}
+
+async fn challenge_of(site: &Site, user: &User) -> String {
+    let person = &user.account.person;
+    let body = json!({"identifier": person.username, "password": person.password});
+    let started = site
+        .expect(200, Call::new("POST", "/v1/login").json(body))
+        .await
+        .unwrap();
+    format!("/v1/login/challenges/{}", started.text("challenge_id"))
+}
+
+async fn mailed_codes(site: &Arc<Site>) {
+    let user = site.user("mail").await.unwrap();
+    site.confirm_address(&user).await.unwrap();
+    let on = Call::new("PUT", "/v1/factors/email").bearer(&user.access);
+    site.expect(204, on.json(json!({"enabled": true}))).await.unwrap();
+    let challenge = challenge_of(site, &user).await;
+    site.expect(202, Call::new("POST", &format!("{challenge}/email")))
+        .await
+        .unwrap();
+    let right = site.mailed(&user.account.person.email, six_digits).await.unwrap();
+    let codes: Vec<String> = (0..)
+        .map(|n| format!("{n:06}"))
+        .filter(|code| *code != right)
+        .take(GUESSES)
+        .collect();
+    let verify = format!("{challenge}/verify");
+    let answer = |code: &str| Call::new("POST", &verify).json(json!({"method": "email", "code": code}));
+    let attack = attack(site, &user, "mailed codes", |number| answer(&codes[number])).await;
+    assert_eq!(
+        attack.looked_at, PER_CHALLENGE,
+        "otp_11: a challenge takes five answers"
+    );
+    let late = site.call(answer(&right)).await.unwrap();
+    assert!(
+        [401, 429].contains(&late.status),
+        "the challenge is gone: {}",
+        late.body
+    );
+}
+
+async fn recovery_codes(site: &Arc<Site>) {
+    let user = site.user("reco").await.unwrap();
+    let made = site
+        .expect(201, Call::new("POST", "/v1/recovery-codes").bearer(&user.access))
+        .await
+        .unwrap();
+    let right = made.body["codes"][0].as_str().unwrap().to_owned();
+    let verify = format!("{}/verify", challenge_of(site, &user).await);
+    let answer = |code: &str| Call::new("POST", &verify).json(json!({"method": "recovery_code", "code": code}));
+    // Base32 has no 0 and 1: digits 2 to 7 count up.
+    let code_at = |number: usize| {
+        let digits: String = format!("{number:05o}")
+            .bytes()
+            .map(|digit| char::from(b'A' + digit - b'0'))
+            .collect();
+        format!("AAAAA-AAAAA-AAAAA-AAAAA-{digits}")
+    };
+    let attack = attack(site, &user, "recovery codes", |number| answer(&code_at(number))).await;
+    assert_eq!(
+        attack.looked_at, PER_CHALLENGE,
+        "th_8: recovery codes are throttled alike"
+    );
+    let late = site.call(answer(&right)).await.unwrap();
+    assert!(
+        [401, 429].contains(&late.status),
+        "the challenge is gone: {}",
+        late.body
+    );
+    is_blocked(site, &user, "recovery codes").await;
+}
+
+async fn app_codes_while_the_leader_dies(site: &Arc<Site>) {
+    let user = site.user("dead").await.unwrap();
+    let leader = site.cluster.find_leader().await.unwrap();
+    let killer = {
+        let (site, leader, access) = (Arc::clone(site), leader.clone(), user.access.clone());
+        tokio::spawn(async move {
+            // As soon as the first guess was charged.
+            let deadline = Instant::now() + Duration::from_secs(20);
+            while looked_at(&site, &access).await == 0 && Instant::now() < deadline {
+                tokio::time::sleep(POLL).await;
+            }
+            site.cluster.members().kill(&leader).await.unwrap();
+        })
+    };
+    let attack = attack(site, &user, "codes of an app while the leader dies", wrong_code(&user)).await;
+    killer.await.unwrap();
+    site.cluster.members().restart(&leader).await.unwrap();
+    attack.stays_within_the_budget("while the leader dies");
+    if attack.took < Duration::from_secs(LATER[0] - 10) {
+        is_blocked(site, &user, "th_3: after the leader died").await;
+    }
+    let failures = looked_at(site, &user.access).await;
+    site.cluster.wait_healthy().await.unwrap();
+    assert_eq!(
+        looked_at(site, &user.access).await,
+        failures,
+        "th_3: nothing that was charged is forgotten"
+    );
+}
