@@ -199,7 +199,7 @@ impl Field {
             disk.slow(Duration::ZERO)?;
         }
         for file in self.clocks.values() {
-            crate::nemeses::clock::set(file, "+0")?;
+            crate::nemeses::clock::set(file, crate::nemeses::clock::RIGHT)?;
         }
         let description = self.cluster.description();
         for name in description.names() {

@@ -176,7 +176,7 @@ fn mount(wish: &Wish, staged: &Staged, nodes: &[String]) -> Result<BTreeMap<Stri
 fn clocks(staged: &Staged, nodes: &[String]) -> Result<BTreeMap<String, PathBuf>, String> {
     let file = |name: &String| {
         let file = staged.layout().member(name).join("clock");
-        clock::set(&file, "+0")?;
+        clock::set(&file, clock::RIGHT)?;
         Ok((name.clone(), file))
     };
     nodes.iter().map(file).collect()

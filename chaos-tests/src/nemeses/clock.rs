@@ -49,7 +49,7 @@ pub(super) const ALL: &[Nemesis] = &[
         async move {
             let victim = field.pick(field.network.nodes())?;
             let moment = crate::clock::unix_seconds().saturating_sub(6);
-            move_clock(field, &victim, &format!("@{moment} x0"), hold * 2).await
+            move_clock(field, &victim, &date(moment), hold * 2).await
         }
         .boxed()
     }),
@@ -60,6 +60,8 @@ const LIBRARIES: [&str; 2] = [
     "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
     "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
 ];
+/// A clock that is right, and runs as fast as it should: the pace of before would stay otherwise.
+pub const RIGHT: &str = "+0 x1";
 /// The file is read again after so many seconds.
 const CACHE_SECONDS: &str = "1";
 
@@ -89,10 +91,26 @@ pub fn equipment(library: &Path, file: &Path) -> Equipment {
             set("FAKETIME_CACHE_DURATION", CACHE_SECONDS.to_owned()),
             set("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
             set("DONT_FAKE_MONOTONIC", "1".to_owned()),
+            set("TZ", "UTC".to_owned()),
         ]
         .into(),
         program: None,
     }
+}
+
+/// A moment in words of the library: a clock that stands there. Days are counted as in Howard Hinnant's "chrono-compatible
+/// low-level date algorithms".
+fn date(unix_seconds: u64) -> String {
+    let (days, second) = (unix_seconds / 86_400 + 719_468, unix_seconds % 86_400);
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let year = year_of_era + era * 400 + u64::from(month <= 2);
+    let (hour, minute) = (second / 3_600, second / 60 % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{:02}", second % 60)
 }
 
 /// Moves a clock, within a second.
@@ -127,7 +145,7 @@ async fn move_clock(field: &Field, victim: &str, spec: &str, hold: Duration) -> 
         }
         sleep(crate::limits::POLL).await;
     }
-    set(file, "+0")?;
+    set(file, RIGHT)?;
     // Believed again only after it was compared: members do that once a second.
     sleep(Duration::from_secs(3)).await;
     let took_effect = !noticed.is_empty();
@@ -157,4 +175,16 @@ async fn complaint(field: &Field, victim: &str) -> String {
     off.map_or_else(String::new, |member| {
         format!("{} is {:?} ms ahead", member.name, member.clock_ahead_ms)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_told_in_words() {
+        assert_eq!(date(0), "1970-01-01 00:00:00");
+        assert_eq!(date(951_827_696), "2000-02-29 12:34:56");
+        assert_eq!(date(1_795_279_447), "2026-11-21 16:44:07");
+    }
 }
