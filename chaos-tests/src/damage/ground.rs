@@ -25,6 +25,8 @@ pub(super) struct Patient {
     pub(super) older: PathBuf,
     /// The folder of another member of the same cluster, if there is one.
     pub(super) foreign: Option<PathBuf>,
+    /// All other members, as they were when this one ended.
+    pub(super) others: Vec<(u64, PathBuf)>,
     pub(super) promised: Heard,
     /// Whether it can lead by itself, and so show all it has.
     pub(super) alone: bool,
@@ -87,6 +89,7 @@ fn alone(proofs: &Path, ground: &Path) -> Result<Patient, String> {
         folder,
         older,
         foreign: None,
+        others: Vec::new(),
         promised,
         alone: true,
     })
@@ -130,6 +133,7 @@ fn follower(proofs: &Path, ground: &Path) -> Result<Patient, String> {
         folder: at(3),
         older,
         foreign: Some(at(2)),
+        others: vec![(1, at(1)), (2, at(2))],
         promised,
         alone: false,
     })

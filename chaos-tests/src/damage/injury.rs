@@ -40,6 +40,14 @@ impl Injury {
         }
     }
 
+    /// Everything together is from before.
+    pub(super) fn image() -> Self {
+        Self {
+            part: "(the whole folder)".into(),
+            kind: Kind::Older,
+        }
+    }
+
     /// The column of the table.
     pub(super) fn kind(&self) -> &'static str {
         match self.kind {

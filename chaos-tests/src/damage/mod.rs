@@ -7,6 +7,7 @@
 //! for everything that it had acknowledged.
 
 mod ground;
+mod image;
 mod injury;
 mod judge;
 mod table;
@@ -67,6 +68,9 @@ pub fn run(campaign: &Campaign) -> Result<Table, String> {
     // An uninjured folder must be called sound, or no verdict below says anything.
     for patient in &ground.patients {
         table.add(patient.name, &Injury::none(), judge.judge(patient, &Injury::none())?);
+    }
+    for patient in ground.patients.iter().filter(|patient| !patient.others.is_empty()) {
+        table.add(patient.name, &Injury::image(), image::restore(patient)?);
     }
     let all = cases.len();
     for (done, (number, injury)) in cases.into_iter().enumerate() {

@@ -348,6 +348,33 @@ mod tests {
     }
 
     #[test]
+    fn everything_that_operators_watch_has_a_name() {
+        let metrics = Metrics::new().unwrap();
+        metrics.register(StoreCollector::new(Fixed).unwrap()).unwrap();
+        let text = metrics.text().unwrap();
+        for name in [
+            "log_fsync_seconds",
+            "log_group_entries",
+            "log_queue_depth",
+            "apply_lag_entries",
+            "checkpoint_last_milliseconds",
+            "snapshot_sent_bytes_total",
+            "snapshot_send_last_milliseconds",
+            "snapshot_received_bytes_total",
+            "snapshot_receive_last_milliseconds",
+            "log_disk_bytes",
+            "state_disk_bytes",
+            "leader_changes_total",
+            "learners",
+            "clock_offset_milliseconds",
+            "log_memory_bytes",
+        ] {
+            let line = format!("# TYPE tfauth_node_{name} ");
+            assert!(text.contains(&line), "{name} is not in\n{text}");
+        }
+    }
+
+    #[test]
     fn the_stores_numbers_are_published() {
         let metrics = Metrics::new().unwrap();
         metrics.register(StoreCollector::new(Fixed).unwrap()).unwrap();

@@ -47,6 +47,9 @@ impl Driver {
     pub(super) async fn run(&mut self, plan: &[Step]) -> Done {
         for step in plan {
             self.step(step).await?;
+            if let Some(member) = &self.member {
+                self.model.heard(&member.guard.lineage());
+            }
             if self.disk.is_stopped() {
                 return Err(Trouble::Stopped);
             }

@@ -16,6 +16,7 @@ use crate::disk::sim::SimDisk;
 use crate::fault::FaultCell;
 use crate::guard::{Guard, Promises};
 use crate::identity::Identity;
+use crate::lives::Lineage;
 use crate::log_store::{LogStore, Writer};
 use crate::machine::{Read, StateMachine, TableId, Transaction};
 use crate::metrics::Counters;
@@ -47,6 +48,7 @@ impl StateMachine for CellsMachine {
 }
 
 pub(super) struct Member {
+    pub(super) guard: Arc<Guard>,
     pub(super) log: LogStore,
     pub(super) writer: Writer,
     pub(super) state: StateStore,
@@ -67,6 +69,8 @@ pub(super) struct Found {
     pub(super) digest: RowsDigest,
     pub(super) rows: RowsDigest,
     pub(super) incarnation: [u8; 16],
+    /// What it says of its lives.
+    pub(super) lineage: Lineage,
 }
 
 impl Member {
@@ -87,7 +91,8 @@ impl Member {
             counters.clone(),
             fault.clone(),
         )?;
-        let state = StateStore::open(&disk, folder, CACHE_BYTES, &promises, guard, counters, fault.clone())?;
+        let tables = guard.clone();
+        let state = StateStore::open(&disk, folder, CACHE_BYTES, &promises, tables, counters, fault.clone())?;
         let tables = state.applied().map_or(0, |mark| mark.seen());
         crate::verify::check_meeting(folder, log.purged(), tables)?;
         let digest = state.applied().map(|mark| mark.digest).unwrap_or_default();
@@ -104,8 +109,10 @@ impl Member {
             digest,
             rows: rows_digest(&state).map_err(OpenError::Consensus)?,
             incarnation: identity.incarnation,
+            lineage: guard.lineage(),
         };
         Ok(Self {
+            guard,
             log,
             writer,
             state,

@@ -8,6 +8,8 @@ mod campaign;
 pub(crate) mod command;
 mod content;
 mod drive;
+#[cfg(test)]
+mod folder;
 mod install;
 mod member;
 mod model;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::member::Found;
+use crate::lives::{Lineage, Memory};
 use crate::types::{Entry, LogId, Membership, Payload, Vote};
 
 pub(super) type Cells = BTreeMap<Bytes, Bytes>;
@@ -88,11 +89,22 @@ pub(super) struct Model {
     pub(super) answered: Option<Vote>,
     pub(super) term: u64,
     pub(super) incarnation: Option<[u8; 16]>,
+    /// What others remember of its lives.
+    pub(super) seen: Option<Memory>,
     /// Entries that were applied before the crash.
     pub(super) applied: u64,
 }
 
 impl Model {
+    /// Others hear how far it got.
+    pub(super) fn heard(&mut self, lineage: &Lineage) {
+        self.seen = Some(Memory {
+            incarnation: self.incarnation.unwrap_or_default(),
+            life: lineage.now,
+            held: 0,
+        });
+    }
+
     /// The log as it is in memory, with everything asked for.
     pub(super) fn current(&self) -> Log {
         let mut log = self.log.clone();

@@ -12,6 +12,7 @@ type Verdict = Result<(), String>;
 /// Every rule.
 pub(super) fn judge(model: &Model, found: &Found, loss: Loss) -> Verdict {
     identity(model, found)?;
+    lives(model, found)?;
     log(model, found, loss)?;
     vote(model, found)?;
     committed(model, found, loss)?;
@@ -25,6 +26,12 @@ fn identity(model: &Model, found: &Found) -> Verdict {
         Some(before) if before != found.incarnation => Err("the folder has another identity".into()),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Whoever saw it before would welcome it.
+fn lives(model: &Model, found: &Found) -> Verdict {
+    let checked = model.seen.map_or(Ok(()), |seen| found.lineage.check(&seen));
+    checked.map_err(|lost| format!("others would take it for an old image: {lost}"))
 }
 
 /// What was acknowledged is there, what was cut is not, and nothing is there that was never asked for.

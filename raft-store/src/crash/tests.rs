@@ -1,6 +1,6 @@
 //! The fixed set of crash points, and the proof that it sees mistakes.
 
-use super::{Mutation, Options, catches, run};
+use super::{Mutation, Options, catches, folder, run};
 
 #[test]
 fn no_crash_loses_what_was_promised() {
@@ -8,6 +8,14 @@ fn no_crash_loses_what_was_promised() {
     println!("{report}");
     assert!(report.failures.is_empty(), "{report}");
     assert!(report.points > 1000 && report.nested > 100, "{report}");
+}
+
+#[tokio::test]
+async fn a_folder_that_joins_and_goes_into_quarantine_can_be_stopped_anywhere() {
+    let outcome = folder::enumerate().await;
+    println!("{} points, {} cases", outcome.points, outcome.cases);
+    assert!(outcome.wrong.is_empty(), "{:#?}", outcome.wrong);
+    assert!(outcome.points > 40 && outcome.cases > 300, "{outcome:?}");
 }
 
 fn caught(mutation: Mutation) {

@@ -115,6 +115,19 @@ async fn greet(stream: &mut TlsStream<TcpStream>, hello: &Hello) -> (u16, String
     (code, String::from_utf8(welcome[14..14 + length].to_vec()).unwrap())
 }
 
+/// A connection of node 2 whose greeting is right. The real node 2 may get on between the words of a greeting and its
+/// arrival: then another one is made.
+async fn welcomed(cluster: &Cluster) -> TlsStream<TcpStream> {
+    loop {
+        let mut stream = dial(cluster, cluster.authority.tls("node-2")).await;
+        match greet(&mut stream, &hello(cluster)).await {
+            (0, _) => return stream,
+            (RESTORED_REFUSED, _) => {}
+            other => panic!("the unspoilt one is welcome: {other:?}"),
+        }
+    }
+}
+
 async fn refused(cluster: &Cluster, what: &str, hello: Hello, code: u16, words: &str) {
     let mut stream = dial(cluster, cluster.authority.tls("node-2")).await;
     let answer = greet(&mut stream, &hello).await;
@@ -197,8 +210,7 @@ async fn a_greeting_that_is_wrong_in_any_part_is_refused_with_its_reason() {
     for (what, hello, code, words) in cases {
         refused(&cluster, what, hello, code, words).await;
     }
-    let mut stream = dial(&cluster, cluster.authority.tls("node-2")).await;
-    assert_eq!(greet(&mut stream, &good).await.0, 0, "the unspoilt one is welcome");
+    drop(welcomed(&cluster).await);
     assert_eq!(count_up(cluster.any(), 1, "k").await, 1);
     cluster.stop_all().await;
 }
@@ -207,8 +219,7 @@ async fn a_greeting_that_is_wrong_in_any_part_is_refused_with_its_reason() {
 async fn a_frame_of_an_unknown_kind_is_refused_and_one_over_the_limit_ends_the_connection() {
     let cluster = Cluster::formed(3).await;
     let good = hello(&cluster);
-    let mut stream = dial(&cluster, cluster.authority.tls("node-2")).await;
-    assert_eq!(greet(&mut stream, &good).await.0, 0);
+    let mut stream = welcomed(&cluster).await;
     for kind in [99_u8, 0] {
         write_block(&mut stream, &[&[kind][..], &7_u64.to_be_bytes(), b"payload"].concat()).await;
         let answer = read_block(&mut stream).await.expect("an answer");

@@ -117,16 +117,3 @@ async fn a_member_that_is_away_keeps_nobody_from_purging_and_comes_back() {
     );
     cluster.stop_all().await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_leader_without_room_takes_no_commands_and_says_so() {
-    let mut cluster = Cluster::new(1);
-    cluster.limits.log_memory_bytes = 1;
-    cluster.start(1).await;
-    cluster.any().read_barrier(soon()).await.unwrap();
-    let deadline = Instant::now() + Duration::from_millis(300);
-    let refused = cluster.any().propose(large_command(1, "k", 0), deadline).await;
-    let reason = NotExecuted::QueueFull;
-    assert_eq!(refused, Err(ProposeError::NotExecuted { reason }));
-    cluster.stop_all().await;
-}
