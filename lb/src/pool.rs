@@ -67,6 +67,10 @@ pub fn pick(view: &View, limits: Limits, load: impl Fn(usize) -> u64, draw: u64)
 
 /// Whether a node may be set aside: at least half of all nodes, and at least one, must go on doing the work.
 pub fn may_eject(view: &View, node: usize, of: u32) -> bool {
+    #[cfg(feature = "mutations")]
+    if mutations::on(mutations::Mutation::EjectLast) {
+        return true;
+    }
     let mut aside = view.ejected;
     aside.insert(node);
     let rest = view.ready.minus(aside).len();

@@ -137,6 +137,10 @@ impl ProxyHttp for Proxy {
         request: &mut RequestHeader,
         context: &mut Context,
     ) -> Result<()> {
+        #[cfg(feature = "mutations")]
+        if mutations::on(mutations::Mutation::RetryWithoutOperation) {
+            context.operation = context.operation.take().map(|_| entropy::id());
+        }
         let introduction = Introduction {
             id: &context.id,
             operation: context.operation.as_ref(),

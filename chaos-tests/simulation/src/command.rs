@@ -159,7 +159,8 @@ mod with_bugs {
     //! The table of known bugs and what caught them.
 
     use super::Mutations;
-    use crate::campaign::with_bugs::{all, catch};
+    use crate::by_tests::{self, OF_PROGRAMS};
+    use crate::campaign::with_bugs::{Caught, all, catch};
     use std::process::ExitCode;
 
     pub(super) fn main(arguments: &Mutations) -> ExitCode {
@@ -168,22 +169,38 @@ mod with_bugs {
             .into_iter()
             .filter(|(_, mutation)| wanted(mutation.name()))
             .collect();
-        if chosen.is_empty() {
-            let names: Vec<&str> = all().iter().map(|(_, mutation)| mutation.name()).collect();
+        let by_tests: Vec<_> = OF_PROGRAMS
+            .into_iter()
+            .filter(|(mutation, ..)| wanted(mutation.name()))
+            .collect();
+        if chosen.is_empty() && by_tests.is_empty() {
+            let programs = OF_PROGRAMS.into_iter().map(|(mutation, ..)| mutation);
+            let names: Vec<&str> = all()
+                .into_iter()
+                .map(|(_, mutation)| mutation)
+                .chain(programs)
+                .map(|mutation| mutation.name())
+                .collect();
             eprintln!("mutations: known are {}", names.join(", "));
             return ExitCode::from(2);
         }
         let mut table = Vec::new();
         for (part, mutation) in chosen {
             let caught = catch(part, mutation, arguments.seeds);
-            if !arguments.json {
-                let check = caught.check.as_deref().unwrap_or("NOT CAUGHT");
-                println!(
-                    "{:<26} {:<14} {:>6} seeds  {}",
-                    caught.mutation, check, caught.seeds, caught.what
-                );
-            }
+            tell(&caught, arguments.json);
             table.push(caught);
+        }
+        for (mutation, package, test) in by_tests {
+            match by_tests::catch(mutation, package, test) {
+                Ok(caught) => {
+                    tell(&caught, arguments.json);
+                    table.push(caught);
+                }
+                Err(why) => {
+                    eprintln!("mutations: {}: {why}", mutation.name());
+                    return ExitCode::FAILURE;
+                }
+            }
         }
         if arguments.json {
             println!("{}", serde_json::json!(table));
@@ -192,6 +209,16 @@ mod with_bugs {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
+        }
+    }
+
+    fn tell(caught: &Caught, is_json: bool) {
+        if !is_json {
+            let check = caught.check.as_deref().unwrap_or("NOT CAUGHT");
+            println!(
+                "{:<26} {:<14} {:>6} seeds  {}",
+                caught.mutation, check, caught.seeds, caught.what
+            );
         }
     }
 }

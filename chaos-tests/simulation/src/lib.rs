@@ -1,8 +1,11 @@
 //! What a run of clients and faults is judged by, and runs that one seed repeats: the history of calls, a checker of
 //! linearizability, and the rules of `auth-core` on simulated nodes over a model of the log.
 //!
-//! Opens no socket, starts no process, reads no clock: what happens is a function of the seed.
+//! Opens no socket, reads no clock: what happens is a function of the seed. Starts no process, but for tests of programs that
+//! must see a known bug (`by_tests`).
 
+#[cfg(feature = "mutations")]
+pub mod by_tests;
 pub mod campaign;
 pub mod command;
 pub mod dice;
