@@ -29,6 +29,7 @@ pub mod python;
 pub mod shell;
 pub mod site;
 pub mod timing;
+pub mod webdriver;
 pub mod workloads;
 
 pub use simulation::{history, linearizable, models};
