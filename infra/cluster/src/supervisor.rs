@@ -1,13 +1,15 @@
 //! Owns the child processes of one cluster: starts, stops, kills, pauses and resumes them by name, and keeps
 //! `cluster.json` true. A child that dies stays dead until somebody restarts it: tests want to see that.
 
+mod waiting;
+
 use crate::binaries::Binaries;
-use crate::child_log::{self, start_failure};
+use crate::child_log;
 use crate::description::Description;
 use crate::equipment::{self, Equipment};
 use crate::error::{Error, Result};
 use crate::layout::Layout;
-use crate::limits::{CHILD_START_SECONDS_MAX, CHILD_STOP_SECONDS_MAX, POLL};
+use crate::limits::CHILD_STOP_SECONDS_MAX;
 use crate::process;
 use crate::status::Prober;
 use nix::sys::signal::Signal;
@@ -17,7 +19,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 /// How to start one member.
 #[derive(Clone, Debug)]
@@ -291,27 +293,6 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Waits until a member has ended by itself; its exit code, or none when a signal ended it or it never ran.
-    ///
-    /// # Errors
-    /// It does not end for as long as a stop may take.
-    pub async fn wait_exit(&self, name: &str) -> Result<Option<i32>> {
-        self.spec(name)?;
-        let deadline = Instant::now() + Duration::from_secs(CHILD_STOP_SECONDS_MAX);
-        loop {
-            self.reap().await?;
-            if self.described().pid(name).is_none() {
-                return Ok(self.exits().get(name).and_then(ExitStatus::code));
-            }
-            if Instant::now() > deadline {
-                return Err(Error::fault(format!(
-                    "{name} still runs after {CHILD_STOP_SECONDS_MAX} s"
-                )));
-            }
-            tokio::time::sleep(POLL).await;
-        }
-    }
-
     fn exits(&self) -> MutexGuard<'_, BTreeMap<String, ExitStatus>> {
         self.last_exits.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -367,49 +348,6 @@ impl Supervisor {
         match children.get(name).and_then(Child::id) {
             Some(pid) if process::signal(pid, signal) => Ok(()),
             None | Some(_) => Err(Error::refused(format!("{name} is down: start it with restart"))),
-        }
-    }
-
-    async fn wait_gone(&self, name: &str, patience: Duration) -> Result<()> {
-        let mut children = self.children.lock().await;
-        let Some(child) = children.get_mut(name) else {
-            return Ok(());
-        };
-        let in_time = timeout(patience, child.wait()).await.is_ok();
-        if !in_time {
-            let _ = child.kill().await;
-        }
-        children.remove(name);
-        self.describe(|d| d.set_pid(name, None))?;
-        if in_time {
-            return Ok(());
-        }
-        Err(Error::fault(format!(
-            "{name} did not stop within {} s and was killed: its log tells why",
-            patience.as_secs()
-        )))
-    }
-
-    async fn wait_live(&self, name: &str, spec: &Spec) -> Result<()> {
-        let deadline = Instant::now() + Duration::from_secs(CHILD_START_SECONDS_MAX);
-        loop {
-            self.reap().await?;
-            if self.described().pid(name).is_none() {
-                let status = self.exits().get(name).copied();
-                return Err(start_failure(name, status, &spec.log));
-            }
-            if self.prober.live(&spec.ops).await {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                let tail = child_log::tail(&spec.log);
-                return Err(Error::fault(format!(
-                    "{name} does not answer on {} after {CHILD_START_SECONDS_MAX} s; the end of {}:\n{tail}",
-                    spec.ops,
-                    spec.log.display()
-                )));
-            }
-            tokio::time::sleep(POLL).await;
         }
     }
 }
