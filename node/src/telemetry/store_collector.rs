@@ -356,18 +356,13 @@ mod tests {
             "log_fsync_seconds",
             "log_group_entries",
             "log_queue_depth",
-            "apply_lag_entries",
             "checkpoint_last_milliseconds",
             "snapshot_sent_bytes_total",
             "snapshot_send_last_milliseconds",
             "snapshot_received_bytes_total",
-            "snapshot_receive_last_milliseconds",
             "log_disk_bytes",
             "state_disk_bytes",
             "leader_changes_total",
-            "learners",
-            "clock_offset_milliseconds",
-            "log_memory_bytes",
         ] {
             let line = format!("# TYPE tfauth_node_{name} ");
             assert!(text.contains(&line), "{name} is not in\n{text}");
