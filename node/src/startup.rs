@@ -226,10 +226,7 @@ async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetr
         patience: Patience::default(),
         metrics: None,
     };
-    let socket = admin_socket::bind(&config.data_dir).map_err(|error| {
-        let folder = config.data_dir.display();
-        words(format!("cannot listen for operators in {folder}: {error}"))
-    })?;
+    let socket = operators_socket(config)?;
     tokio::spawn(admin_socket::serve(socket, operators, rest_stop.clone()));
     let requests = tokio::spawn(http.serve(pipeline, requests_stop, DRAIN_REQUESTS_MAX));
     let ops = tokio::spawn(ops.serve(operations, rest_stop, OPS_DRAIN_MAX));
@@ -245,6 +242,13 @@ async fn start(config: &Config, prepared: Prepared) -> Result<(Running, Telemetr
         worker,
     };
     Ok((running, telemetry))
+}
+
+fn operators_socket(config: &Config) -> Result<tokio::net::UnixListener, Ended> {
+    admin_socket::bind(&config.data_dir).map_err(|error| {
+        let folder = config.data_dir.display();
+        words(format!("cannot listen for operators in {folder}: {error}"))
+    })
 }
 
 fn custody(config: &Config, replication: &Replication, keys: &SigningKeys) -> Custody {

@@ -1,5 +1,7 @@
 //! Publishes the store's numbers. They are read when somebody asks for the metrics, never on the write path.
 
+mod scrub;
+
 use super::families::{counter, family, gauge, gauge_metric, histogram, signed_gauge};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{LabelPair, MetricFamily, MetricType};
@@ -125,6 +127,7 @@ fn metrics_families(seen: &MetricsSnapshot) -> Vec<MetricFamily> {
     ];
     families.extend(gauges(seen));
     families.extend(counters(seen));
+    families.extend(scrub::counters(seen));
     families.extend(seen.clock_ahead_ms.map(|ahead| {
         signed_gauge(
             "clock_offset_milliseconds",
@@ -193,7 +196,7 @@ fn gauges(seen: &MetricsSnapshot) -> [MetricFamily; 13] {
     ]
 }
 
-fn counters(seen: &MetricsSnapshot) -> [MetricFamily; 17] {
+fn counters(seen: &MetricsSnapshot) -> [MetricFamily; 12] {
     [
         counter("starts_total", "How often this data folder was opened.", seen.starts),
         counter(
@@ -246,23 +249,6 @@ fn counters(seen: &MetricsSnapshot) -> [MetricFamily; 17] {
             "snapshots_installed_total",
             "Snapshots taken over from a leader.",
             seen.snapshots_installed,
-        ),
-        counter(
-            "scrub_passes_total",
-            "Passes over everything on disk, to see that it is still what was written.",
-            seen.scrub_passes,
-        ),
-        counter("scrub_frames_total", "Frames of the log read again.", seen.scrub_frames),
-        counter("scrub_rows_total", "Rows of the tables read again.", seen.scrub_rows),
-        counter(
-            "scrub_bytes_total",
-            "Bytes of the store's files read again from the disk.",
-            seen.scrub_bytes,
-        ),
-        counter(
-            "scrub_errors_total",
-            "Damage found on disk; anything but 0 is a fault.",
-            seen.scrub_errors,
         ),
     ]
 }

@@ -136,16 +136,14 @@ async fn refused(cluster: &Cluster, what: &str, hello: Hello, code: u16, words: 
     assert!(read_block(&mut stream).await.is_none(), "{what}: the connection ends");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_greeting_that_is_wrong_in_any_part_is_refused_with_its_reason() {
-    let cluster = Cluster::formed(3).await;
-    let good = hello(&cluster);
+/// Greetings of which one part each is wrong, with the number and some words of the answer.
+fn spoilt(good: &Hello) -> [(&'static str, Hello, u16, &'static str); 10] {
     let spoil = |change: &dyn Fn(&mut Hello)| {
         let mut hello = good.clone();
         change(&mut hello);
         hello
     };
-    let cases: [(&str, Hello, u16, &str); 10] = [
+    [
         (
             "another protocol",
             spoil(&|h| h.protocols = (9, 8)),
@@ -206,8 +204,13 @@ async fn a_greeting_that_is_wrong_in_any_part_is_refused_with_its_reason() {
             RESTORED_REFUSED,
             "knows nothing of",
         ),
-    ];
-    for (what, hello, code, words) in cases {
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_greeting_that_is_wrong_in_any_part_is_refused_with_its_reason() {
+    let cluster = Cluster::formed(3).await;
+    for (what, hello, code, words) in spoilt(&hello(&cluster)) {
         refused(&cluster, what, hello, code, words).await;
     }
     drop(welcomed(&cluster).await);
