@@ -33,6 +33,12 @@ impl Native {
         })
     }
 
+    /// The same by a client that comes from another address.
+    #[must_use]
+    pub fn by(&self, client: reqwest::Client) -> Self {
+        Self { client, ..self.clone() }
+    }
+
     /// The same with an access token.
     #[must_use]
     pub fn bearing(&self, access_token: &str) -> Self {

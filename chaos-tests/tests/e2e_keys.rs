@@ -14,6 +14,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -22,6 +23,8 @@ const ACCOUNTS: usize = 60;
 const LOGINS_PER_SECOND: u32 = 1;
 /// Sealed values beside the accounts, so that sealing anew takes long enough to be met in the middle.
 const KEPT_ANSWERS: usize = 2000;
+/// Addresses that they are kept for.
+const ADDRESSES: usize = 8;
 /// Values that one entry seals anew.
 const BATCH: u64 = 64;
 /// Time for a leader to begin, which looks every five seconds.
@@ -63,13 +66,14 @@ async fn restart_one_by_one(cluster: &Cluster) {
     }
 }
 
-/// Answers that are kept for their Idempotency-Key, each a sealed value.
-async fn keep_answers(native: &Native) {
+/// Answers that are kept for their Idempotency-Key, each a sealed value. Only so many are kept for one address.
+async fn keep_answers(cluster: &Cluster, native: &Native) {
     let mut tasks = JoinSet::new();
-    for worker in 0..8 {
-        let native = native.clone();
+    for worker in 0..ADDRESSES {
+        let address = Ipv4Addr::new(127, 0, 1, u8::try_from(worker + 1).unwrap());
+        let native = native.by(cluster.client_from(address.into()).unwrap());
         tasks.spawn(async move {
-            for number in (worker..KEPT_ANSWERS).step_by(8) {
+            for number in (worker..KEPT_ANSWERS).step_by(ADDRESSES) {
                 let key = format!("kept-{number}");
                 let body = json!({"email": format!("nobody-{number}@example.org")});
                 let path = "/v1/password-reset";
@@ -133,7 +137,7 @@ async fn cr_1_jw_7_keys_change_under_load_and_the_leader_dies_in_the_middle() {
     let apis: Vec<Api> = cluster.urls().iter().map(|url| Api::new(client.clone(), url)).collect();
     let native = Native::new(&cluster).unwrap();
     let pool = Arc::new(Pool::enrol(&apis, "user", ACCOUNTS).await.unwrap());
-    keep_answers(&native).await;
+    keep_answers(&cluster, &native).await;
     let traffic = Traffic::start(apis[0].clone(), Arc::clone(&pool), LOGINS_PER_SECOND);
 
     // The next signing key is published beside the one that signs; one at a time.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::io::split;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -162,10 +163,11 @@ impl Carrier {
             return;
         };
         let _slower = (near.set_nodelay(true), far.set_nodelay(true));
-        // Both halves share the socket, so whoever is dropped last sends the reset, or the orderly end.
+        // Both halves share the socket, so whoever is dropped last sends the reset, or the orderly end. Halves that close
+        // their direction when they are dropped would make every reset look orderly.
         let _orderly = (far.set_zero_linger(), near.set_zero_linger());
-        let (near_read, near_write) = near.into_split();
-        let (far_read, far_write) = far.into_split();
+        let (near_read, near_write) = split(near);
+        let (far_read, far_write) = split(far);
         let forward: fn(&Faults) -> Way = |faults| faults.forward;
         let back: fn(&Faults) -> Way = |faults| faults.back;
         let there = pump(

@@ -5,8 +5,8 @@ use crate::entropy::Dice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -33,8 +33,8 @@ struct Piece {
 
 /// Carries bytes until one side closes; the other side is told then.
 pub(super) async fn pump(
-    from: OwnedReadHalf,
-    to: OwnedWriteHalf,
+    from: ReadHalf<TcpStream>,
+    to: WriteHalf<TcpStream>,
     pick: Pick,
     faults: watch::Receiver<Faults>,
     counters: Arc<Counters>,
@@ -47,7 +47,7 @@ pub(super) async fn pump(
 }
 
 async fn read(
-    mut from: OwnedReadHalf,
+    mut from: ReadHalf<TcpStream>,
     sender: Sender<Piece>,
     pick: Pick,
     faults: watch::Receiver<Faults>,
@@ -84,7 +84,7 @@ fn lateness(way: &Way, dice: &mut Dice) -> Duration {
 }
 
 async fn write(
-    mut to: OwnedWriteHalf,
+    mut to: WriteHalf<TcpStream>,
     mut receiver: Receiver<Piece>,
     pick: Pick,
     mut faults: watch::Receiver<Faults>,

@@ -173,6 +173,14 @@ impl Cluster {
         http::front_client(&self.ca())
     }
 
+    /// A client that comes from this address of the machine: another one to limits per address.
+    ///
+    /// # Errors
+    /// Not expected.
+    pub fn client_from(&self, address: std::net::IpAddr) -> Result<reqwest::Client> {
+        http::front_client_of(&self.ca(), Some(address))
+    }
+
     /// Everybody's state.
     pub async fn status(&self) -> ClusterStatus {
         self.supervisor.prober().cluster(&self.description()).await

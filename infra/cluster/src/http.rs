@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::limits::{PROBE_MILLIS_MAX, REQUEST_SECONDS_MAX};
 use reqwest::{Certificate, Client};
+use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,6 +17,14 @@ pub fn install_crypto() {
 /// # Errors
 /// The file cannot be read or holds no certificate.
 pub fn front_client(ca: &Path) -> Result<Client> {
+    front_client_of(ca, None)
+}
+
+/// The same with an address of this machine that it comes from, so that it is another client to limits per address.
+///
+/// # Errors
+/// The file cannot be read or holds no certificate.
+pub fn front_client_of(ca: &Path, address: Option<IpAddr>) -> Result<Client> {
     install_crypto();
     let pem = std::fs::read(ca).map_err(|e| Error::file("read", ca, &e))?;
     let certificate = Certificate::from_pem(&pem).map_err(|e| Error::file("parse", ca, &e))?;
@@ -23,6 +32,7 @@ pub fn front_client(ca: &Path) -> Result<Client> {
         .tls_certs_only([certificate])
         .https_only(true)
         .redirect(reqwest::redirect::Policy::none())
+        .local_address(address)
         .timeout(Duration::from_secs(REQUEST_SECONDS_MAX))
         .build()
         .map_err(|e| Error::fault(format!("cannot make an HTTP client: {e}")))
