@@ -63,6 +63,8 @@ fn packages_of(build: &str) -> Vec<&str> {
 
 fn tree(arguments: &[&str]) -> String {
     let output = std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        // Another way to unite features would show what `infra/dev` does not build.
+        .env_remove("CARGO_RESOLVER_FEATURE_UNIFICATION")
         .args([
             "tree",
             "--locked",

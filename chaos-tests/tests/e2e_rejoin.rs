@@ -35,8 +35,8 @@ impl Ward {
         let apis: Vec<Api> = cluster.urls().iter().map(|url| Api::new(client.clone(), url)).collect();
         let pool = Arc::new(Pool::enrol(&apis, "user", ACCOUNTS).await.unwrap());
         let leader = cluster.find_leader().await.unwrap();
-        let names = cluster.description().nodes.into_iter().map(|node| node.name);
-        let patient = names.filter(|name| *name != leader).next_back().unwrap();
+        let mut names = cluster.description().nodes.into_iter().map(|node| node.name);
+        let patient = names.rfind(|name| *name != leader).unwrap();
         let old = id_of(&members(&cluster, &leader).unwrap(), &patient).unwrap().id;
         let traffic = Traffic::start(apis[0].clone(), pool, LOGINS_PER_SECOND);
         tokio::time::sleep(BETWEEN).await;
