@@ -1,8 +1,8 @@
 //! Mixed requests at a fixed rate, whatever the answers: arrivals do not wait, and latency counts from when a request should have left.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -23,6 +23,8 @@ const REFRESH_EVERY: u64 = 4;
 /// A session that is refreshed again and again.
 #[derive(Clone)]
 struct Session {
+    /// Its place among the access tokens.
+    place: usize,
     refresh: String,
     /// Generation of the first token.
     first: u64,
@@ -36,6 +38,9 @@ struct Session {
 pub(super) struct Supply {
     sessions: Mutex<VecDeque<Session>>,
     access: Vec<String>,
+    /// Places of sessions that are asked for nothing more: a refresh of theirs had no answer, and to repeat the token later
+    /// than the grace allows ends the session, which is no failure of a later run.
+    given_up: Mutex<HashSet<usize>>,
     pool: Pool,
 }
 
@@ -57,6 +62,7 @@ impl Supply {
         let mut supply = Self {
             sessions: Mutex::default(),
             access: Vec::new(),
+            given_up: Mutex::default(),
             pool,
         };
         while supply.access.len() < sessions {
@@ -72,6 +78,7 @@ impl Supply {
             let first = generation(&refresh).ok_or("a refresh token without a generation")?;
             supply.access.push(answer.text("access_token"));
             supply.put(Session {
+                place: supply.access.len() - 1,
                 refresh,
                 first,
                 refreshed: 0,
@@ -90,7 +97,7 @@ impl Supply {
 
     /// Refreshes that took effect more often than they were answered, over all sessions whose every refresh was answered.
     pub(super) fn doubled(&self) -> u64 {
-        let sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let sessions = lock(&self.sessions);
         let known = sessions.iter().filter(|session| !session.is_unknown);
         known
             .filter_map(|session| Some(generation(&session.refresh)?.saturating_sub(session.first + session.refreshed)))
@@ -98,14 +105,24 @@ impl Supply {
     }
 
     fn take(&self) -> Option<Session> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+        lock(&self.sessions).pop_front()
     }
 
     fn put(&self, session: Session) {
-        self.sessions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push_back(session);
+        if session.is_unknown {
+            lock(&self.given_up).insert(session.place);
+        } else {
+            lock(&self.sessions).push_back(session);
+        }
+    }
+
+    /// An access token of a session that lives, in turn.
+    fn access(&self, count: u64) -> Option<&String> {
+        let first = usize::try_from(count).unwrap_or(0) % self.access.len().max(1);
+        let given_up = lock(&self.given_up);
+        let places = (first..self.access.len()).chain(0..first);
+        let place = places.into_iter().find(|place| !given_up.contains(place))?;
+        self.access.get(place)
     }
 }
 
@@ -181,8 +198,7 @@ async fn ask(api: &Api, supply: &Supply, count: u64) -> Result<(), String> {
         supply.put(session);
         return answer.map(drop);
     }
-    let index = usize::try_from(count).unwrap_or(0) % supply.access.len().max(1);
-    let access = supply.access.get(index).ok_or("the bench has no session")?;
+    let access = supply.access(count).ok_or("the bench has no session")?;
     ok("user-info", api.user_info(access).await).map(drop)
 }
 
@@ -192,6 +208,10 @@ fn ok(what: &str, answer: Result<Answer, String>) -> Result<Answer, String> {
         Ok(answer) => Err(format!("{what}: {}", answer.status)),
         Err(error) => Err(format!("{what}: no answer: {error}")),
     }
+}
+
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a refresh token says about how often it was rotated.
