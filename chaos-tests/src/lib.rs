@@ -18,6 +18,7 @@ pub mod folders;
 pub mod limits;
 pub mod load;
 pub mod mail;
+pub mod mailed_cluster;
 pub mod member;
 pub mod native;
 pub mod nemeses;

@@ -5,9 +5,9 @@
 use chaos_tests::api::Answer;
 use chaos_tests::mail::user::{MailUser, expect};
 use chaos_tests::mail::{MailServer, free_port, missing};
+use chaos_tests::mailed_cluster::cluster_with_server;
 use chaos_tests::native::{Native, tfauth, tfauth_json};
-use cluster_harness::cluster::{Cluster, Options};
-use cluster_harness::config::{Mail, MailServer as Configured};
+use cluster_harness::cluster::Cluster;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -29,26 +29,6 @@ async fn timed(what: &str, call: impl Future<Output = Result<Answer, String>>) -
     (answer, took)
 }
 
-async fn cluster_with(port: u16) -> (Cluster, Native) {
-    let plain = Configured {
-        address: format!("127.0.0.1:{port}"),
-        tls: "none",
-        ca: None,
-        username: None,
-        password_file: None,
-    };
-    let cluster = Cluster::start(Options {
-        surroundings: Mail::Servers(vec![plain]).into(),
-        ..Options::default()
-    })
-    .await
-    .unwrap();
-    let native = Native::new(&cluster).unwrap();
-    let admin = native.administrator(&cluster).await.unwrap();
-    admin.ask_nobody_by_chance().await.unwrap();
-    (cluster, native)
-}
-
 #[tokio::test]
 async fn en_3_answers_are_as_the_contract_says_whatever_the_mail_server_does() {
     if let Some(why) = missing() {
@@ -56,7 +36,7 @@ async fn en_3_answers_are_as_the_contract_says_whatever_the_mail_server_does() {
     }
     let port = free_port().unwrap();
     let mut server = MailServer::start(port, None).unwrap();
-    let (cluster, native) = cluster_with(port).await;
+    let (cluster, native) = cluster_with_server(port).await.unwrap();
     let mut users = Vec::new();
     for name in ["slow", "slow-too", "refused", "later", "away"] {
         users.push(MailUser::with_codes(&native, &server, name).await.unwrap());
@@ -170,7 +150,7 @@ async fn a_mail_arrives_at_least_once_and_twice_at_most_when_the_leader_dies() {
     }
     let port = free_port().unwrap();
     let mut server = MailServer::start(port, None).unwrap();
-    let (cluster, native) = cluster_with(port).await;
+    let (cluster, native) = cluster_with_server(port).await.unwrap();
     // Long enough for a leader to die between handing a mail over and recording that.
     server.mode("slow 0.2").await.unwrap();
     let mut tasks = JoinSet::new();

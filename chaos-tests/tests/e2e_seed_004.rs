@@ -3,10 +3,8 @@
 
 use chaos_tests::mail::user::MailUser;
 use chaos_tests::mail::{self, MailServer, free_port};
-use chaos_tests::native::Native;
+use chaos_tests::mailed_cluster::cluster_with_server;
 use chaos_tests::webdriver::{self, Chromium};
-use cluster_harness::cluster::{Cluster, Options};
-use cluster_harness::config::{Mail, MailServer as Configured};
 use serde_json::{Value, json};
 
 /// As it stands in the document.
@@ -38,22 +36,7 @@ async fn the_seeds_class_logs_in_with_and_without_a_code() {
     }
     let port = free_port().unwrap();
     let server = MailServer::start(port, None).unwrap();
-    let plain = Configured {
-        address: format!("127.0.0.1:{port}"),
-        tls: "none",
-        ca: None,
-        username: None,
-        password_file: None,
-    };
-    let cluster = Cluster::start(Options {
-        surroundings: Mail::Servers(vec![plain]).into(),
-        ..Options::default()
-    })
-    .await
-    .unwrap();
-    let native = Native::new(&cluster).unwrap();
-    let admin = native.administrator(&cluster).await.unwrap();
-    admin.ask_nobody_by_chance().await.unwrap();
+    let (cluster, native) = cluster_with_server(port).await.unwrap();
     let plain = MailUser::sign_up(&native, &server, "plain").await.unwrap();
     let coded = MailUser::with_codes(&native, &server, "coded").await.unwrap();
 
