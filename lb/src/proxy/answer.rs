@@ -4,6 +4,7 @@
 //! They say nothing about nodes, and never call something failed whose outcome is open.
 
 use auth_api::headers::REQUEST_ID;
+use auth_api::operation::Surface;
 use auth_api::surface::Methods;
 use bytes::Bytes;
 use http::{HeaderName, StatusCode, header};
@@ -11,7 +12,7 @@ use pingora::Result;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 
-use super::shape::Shape;
+use super::shape;
 use crate::config::StrictTransport;
 use crate::entropy::HexId;
 
@@ -84,8 +85,11 @@ impl Answer {
         let (body, content_type) = if is_page {
             (self.page(), "text/html; charset=utf-8")
         } else {
-            let shape = Shape::of(session.req_header().uri.path());
-            (Bytes::from(shape.body(&self, id.as_str())), shape.media_type())
+            let surface = Surface::of(session.req_header().uri.path());
+            (
+                Bytes::from(shape::body(surface, &self, id.as_str())),
+                shape::media_type(surface),
+            )
         };
         let mut head = ResponseHeader::build(self.status, Some(12))?;
         head.insert_header(header::CONTENT_TYPE, content_type)?;

@@ -1,76 +1,40 @@
-//! The shape in which each surface writes its errors, so that a client need not know who answered. Pure.
+//! The words in which each surface writes its errors, so that a client need not know who answered. Pure.
+//!
+//! The shapes and the sentences of dialects are the wire contract's, so they cannot differ from those of a node.
 
-use auth_api::problem::{Code, MEDIA_TYPE, TYPE_BASE};
+use auth_api::operation::Surface;
+use auth_api::problem::{Code, MEDIA_TYPE, Problem};
+use auth_api::{dialect_002, dialect_003, dialect_004};
 use http::StatusCode;
-use serde_json::json;
+use serde::Serialize;
 
 use super::answer::Answer;
 
-/// A surface, as far as errors go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// `/v1`: RFC 9457.
-    Problem,
-    /// `/auth` and `/users`: one sentence under `error`.
-    Sentence,
-    /// `/api/auth`: an envelope.
-    Envelope,
-    /// `/api/v1` and everything else: one sentence under `detail`.
-    Detail,
+/// Media type of an error of a surface.
+pub fn media_type(surface: Surface) -> &'static str {
+    match surface {
+        Surface::V1 => MEDIA_TYPE,
+        Surface::Dialect002 | Surface::Dialect003 | Surface::Dialect004 => "application/json",
+    }
 }
 
-impl Shape {
-    /// The shape for a path.
-    pub fn of(path: &str) -> Self {
-        let is_under = |prefix: &str| {
-            path.strip_prefix(prefix)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        };
-        if is_under("/v1") {
-            Self::Problem
-        } else if is_under("/auth") || is_under("/users") {
-            Self::Sentence
-        } else if is_under("/api/auth") {
-            Self::Envelope
-        } else {
-            Self::Detail
-        }
+/// The body of an error on a surface; `id` names the request.
+pub fn body(surface: Surface, answer: &Answer, id: &str) -> String {
+    let (status, detail, code) = (answer.status.as_u16(), answer.detail.to_owned(), code(answer.status));
+    match surface {
+        Surface::V1 => json(&Problem {
+            status,
+            ..Problem::new(code, detail, id.to_owned())
+        }),
+        Surface::Dialect002 => json(&dialect_002::ErrorBody { error: detail }),
+        Surface::Dialect003 => json(&dialect_003::ErrorBody { detail }),
+        Surface::Dialect004 => json(&dialect_004::Envelope::with_status(code, status)),
     }
+}
 
-    /// Media type of the body.
-    pub fn media_type(self) -> &'static str {
-        match self {
-            Self::Problem => MEDIA_TYPE,
-            Self::Sentence | Self::Envelope | Self::Detail => "application/json",
-        }
-    }
-
-    /// The body; `id` names the request.
-    pub fn body(self, answer: &Answer, id: &str) -> String {
-        let (status, detail, code) = (answer.status.as_u16(), answer.detail, code(answer.status));
-        let value = match self {
-            Self::Problem => json!({
-                "type": format!("{TYPE_BASE}{}", code.as_str()),
-                "title": code.title(),
-                "status": status,
-                "code": code.as_str(),
-                "detail": detail,
-                "trace_id": id,
-            }),
-            Self::Sentence => json!({"error": detail}),
-            Self::Envelope => json!({
-                "isSuccess": false,
-                "error": {
-                    "code": format!("auth.{}", code.as_str()),
-                    "message": detail,
-                    "type": if answer.status.is_server_error() { "Failure" } else { "Validation" },
-                    "statusCode": status,
-                },
-            }),
-            Self::Detail => json!({"detail": detail}),
-        };
-        value.to_string()
-    }
+fn json(body: &impl Serialize) -> String {
+    // The shapes that are written here have no maps with keys that could fail.
+    serde_json::to_string(body).unwrap_or_default()
 }
 
 /// The stable code for a status that the load balancer gives itself.
@@ -88,6 +52,7 @@ fn code(status: StatusCode) -> Code {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     #[test]
     fn every_surface_gets_errors_in_its_own_shape() {
@@ -101,14 +66,34 @@ mod tests {
             ("/auth/login/", json!({"error": "Slowly."})),
             (
                 "/api/auth/login",
-                json!({"isSuccess": false, "error": {"code": "auth.too_many_attempts", "message": "Slowly.",
-                    "type": "Validation", "statusCode": 429}}),
+                json!({"isSuccess": false, "error": {"code": "auth.too_many_attempts",
+                    "message": "Muitas tentativas. Tente novamente mais tarde.", "type": "Failure", "statusCode": 429}}),
             ),
             ("/api/v1/auth-jwt/login", json!({"detail": "Slowly."})),
             ("/v1x", json!({"detail": "Slowly."})),
         ] {
-            let body: serde_json::Value = serde_json::from_str(&Shape::of(path).body(&answer, "7")).expect("JSON");
+            let body: Value = serde_json::from_str(&body(Surface::of(path), &answer, "7")).expect("JSON");
             assert_eq!(body, expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_envelope_says_what_kind_of_error_it_is() {
+        for (status, code, kind) in [
+            (400, "auth.invalid_request", "Validation"),
+            (404, "auth.not_found", "NotFound"),
+            (405, "auth.method_not_allowed", "NotFound"),
+            (413, "auth.body_too_large", "Validation"),
+            (414, "auth.invalid_request", "Validation"),
+            (503, "auth.unavailable", "Failure"),
+        ] {
+            let answer = Answer::new(StatusCode::from_u16(status).expect("a status"), "x");
+            let told: Value = serde_json::from_str(&body(Surface::Dialect004, &answer, "")).expect("JSON");
+            let error = &told["error"];
+            assert_eq!(
+                (&error["code"], &error["type"], &error["statusCode"], &told["isSuccess"]),
+                (&json!(code), &json!(kind), &json!(status), &json!(false)),
+            );
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is not let in, and how that is told.
 
 use http::Request;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::program::Options;
@@ -106,6 +107,105 @@ async fn what_is_not_served_here_is_told_and_no_node_is_asked() {
         client.post("/v1/sessions", "{}").await.header("allow"),
         "GET, HEAD, DELETE"
     );
+    assert!(cluster.nodes[0].seen().is_empty());
+}
+
+/// A surface as its clients know it: paths for nothing at all, for another method, and for a body; and its errors.
+struct Words {
+    unknown: &'static str,
+    other_method: &'static str,
+    post: &'static str,
+    media_type: &'static str,
+    /// Code and status of an error, as its shape has them; the whole body must be of the shape.
+    read: fn(&Value) -> Option<(String, u64)>,
+}
+
+const SURFACES: [Words; 4] = [
+    Words {
+        unknown: "/v1/nothing",
+        other_method: "/v1/login",
+        post: "/v1/accounts",
+        media_type: "application/problem+json",
+        read: |body| {
+            let has_all = ["type", "title", "detail", "trace_id"]
+                .iter()
+                .all(|name| body[name].is_string());
+            has_all.then_some((body["code"].as_str()?.to_owned(), body["status"].as_u64()?))
+        },
+    },
+    Words {
+        unknown: "/auth/nothing/",
+        other_method: "/auth/login/",
+        post: "/auth/login/",
+        media_type: "application/json",
+        read: |body| sentence(body, "error"),
+    },
+    Words {
+        unknown: "/api/v1/nothing",
+        other_method: "/api/v1/user",
+        post: "/api/v1/user",
+        media_type: "application/json",
+        read: |body| sentence(body, "detail"),
+    },
+    Words {
+        unknown: "/api/auth/nothing",
+        other_method: "/api/auth/login",
+        post: "/api/auth/login",
+        media_type: "application/json",
+        read: |body| {
+            let error = &body["error"];
+            let is_portuguese = error["message"].as_str()?.chars().any(|c| !c.is_ascii());
+            let kind = error["type"].as_str()?;
+            let status = error["statusCode"].as_u64()?;
+            let is_right = kind
+                == if matches!(status, 404 | 405) {
+                    "NotFound"
+                } else {
+                    "Validation"
+                };
+            (body["isSuccess"] == false && is_portuguese && is_right && error.get("details").is_none())
+                .then_some((error["code"].as_str()?.trim_start_matches("auth.").to_owned(), status))
+        },
+    },
+];
+
+/// The one sentence of a shape that has nothing else.
+fn sentence(body: &Value, field: &str) -> Option<(String, u64)> {
+    let fields = body.as_object()?;
+    (fields.len() == 1 && !fields.get(field)?.as_str()?.is_empty()).then_some((String::new(), 0))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_dialect_is_refused_in_its_own_words() {
+    let cluster = cluster(1).await;
+    let client = cluster.lb.client();
+    for words in &SURFACES {
+        let path = words.post;
+        let cases = [
+            (404, "not_found", client.get(words.unknown).await),
+            (
+                405,
+                "method_not_allowed",
+                client.send(Request::put(words.other_method), "{}").await,
+            ),
+            (
+                413,
+                "body_too_large",
+                client.post(words.post, vec![b'x'; BODY_MAX + 1]).await,
+            ),
+            (400, "invalid_request", client.get(&format!("{path}/../x")).await),
+        ];
+        for (status, code, answer) in cases {
+            let (unknown, text) = (words.unknown, answer.text());
+            assert_eq!(answer.status, status, "{unknown}: {text}");
+            assert_eq!(answer.header("content-type"), words.media_type, "{unknown} {status}");
+            let body: Value = serde_json::from_slice(&answer.body).expect("JSON");
+            let told = (words.read)(&body).unwrap_or_else(|| panic!("{unknown} {status} in other words: {body}"));
+            if told != (String::new(), 0) {
+                assert_eq!(told, (code.to_owned(), u64::from(status)), "{unknown}: {body}");
+            }
+        }
+    }
     assert!(cluster.nodes[0].seen().is_empty());
 }
 

@@ -176,9 +176,16 @@ pub fn read_query<T: Body>(pairs: impl IntoIterator<Item = (String, String)>) ->
     of_fields(fields)
 }
 
-fn of_fields<T: Body>(fields: Map<String, Value>) -> Result<T, Vec<Wrong>> {
+/// Everything that is wrong with the fields of a body.
+#[must_use]
+pub fn faults(known: &[Field], unknown: Unknown, fields: &Map<String, Value>) -> Vec<Wrong> {
     let mut all = Vec::new();
-    check(T::FIELDS, T::UNKNOWN, &fields, "", &mut all);
+    check(known, unknown, fields, "", &mut all);
+    all
+}
+
+fn of_fields<T: Body>(fields: Map<String, Value>) -> Result<T, Vec<Wrong>> {
+    let all = faults(T::FIELDS, T::UNKNOWN, &fields);
     if !all.is_empty() {
         return Err(all);
     }

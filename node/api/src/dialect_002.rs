@@ -3,6 +3,7 @@
 
 use crate::body::Kind;
 use crate::operation::{Access, Answer, Operation, Typed};
+use crate::problem::Code;
 use crate::v1::{CODE, EMAIL, IDENTIFIER, PASSWORD, TOKEN};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -17,7 +18,7 @@ pub const LOGIN: Operation = Operation::post("/auth/login", "dialect_002_login",
         "Tokens, or word that a code is on its way.",
         &[Typed::of::<LoggedIn>(), Typed::of::<CodeSent>()],
     )])
-    .refuses(&[401, 403]);
+    .refuses(&[Code::InvalidCredentials, Code::InvalidCode, Code::AccountNotApproved]);
 
 /// Answers a challenge.
 pub const VALIDATE: Operation = Operation::post(
@@ -28,18 +29,20 @@ pub const VALIDATE: Operation = Operation::post(
 )
 .body::<Validate>()
 .answers(&[Answer::json::<LoggedIn>(200, "Tokens.")])
-.refuses(&[401]);
+.refuses(&[Code::InvalidCode]);
 
 /// Switches the mailed code.
 pub const UPDATE_PROFILE: Operation = Operation::put(
     "/users/update-profile",
     "dialect_002_update_profile",
     GROUP,
-    "Switch the mailed code on or off. A new address must be confirmed before it counts.",
+    "Switch the mailed code on or off. A new address is mailed a code and must be confirmed (`POST \
+     /v1/account/email/confirm`); until then nothing changes, and the answer is 400.",
 )
 .access(Access::Session)
 .body::<UpdateProfile>()
-.answers(&[Answer::json::<Message>(200, "As asked.")]);
+.answers(&[Answer::json::<Message>(200, "As asked.")])
+.refuses(&[Code::StepUpRequired, Code::Conflict]);
 
 /// Ends a session.
 pub const LOGOUT: Operation = Operation::post(
@@ -50,10 +53,13 @@ pub const LOGOUT: Operation = Operation::post(
 )
 .body::<Logout>()
 .answers(&[Answer::json::<Message>(200, "The session is over.")])
-.refuses(&[401]);
+.refuses(&[Code::Unauthenticated, Code::SessionRevoked]);
 
 /// What is said when a code is on its way.
 pub const CODE_SENT: &str = "A 2FA code has been sent to your email.";
+/// What is said when nothing was mailed: the account has an authenticator app, or recovery codes only. The dialect's guide
+/// knows codes by mail only, so it has no words for it.
+pub const CODE_OF_APP: &str = "A 2FA code is required. Use the code that your authenticator app shows.";
 /// Mailed codes count from now on.
 pub const ENABLED: &str = "2FA has been enabled successfully.";
 /// Mailed codes do not count from now on.
@@ -126,7 +132,7 @@ pub struct LoggedIn {
 pub struct CodeSent {
     /// `true`.
     pub two_fa_required: bool,
-    /// [`CODE_SENT`].
+    /// [`CODE_SENT`], or [`CODE_OF_APP`] when no code was sent.
     pub message: String,
     /// The challenge, for clients without cookies.
     pub challenge_id: String,

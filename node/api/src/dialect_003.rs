@@ -1,6 +1,7 @@
 //! The TOTP and RS256 dialect, `/api/v1`: literal paths, fields and messages.
 
 use crate::operation::{Access, Answer, Operation};
+use crate::problem::Code;
 use crate::v1::{CODE, EMAIL, IDENTIFIER, PASSWORD, USERNAME};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -29,7 +30,7 @@ pub const LEGACY_REFRESH_COOKIE: &str = "refresh_token";
 pub const CREATE_USER: Operation = Operation::post(USER, "dialect_003_create_user", GROUP, "Make an account.")
     .body::<CreateUser>()
     .answers(&[Answer::json::<CreatedUser>(201, "The account exists.")])
-    .refuses(&[403, 409]);
+    .refuses(&[Code::Forbidden, Code::Conflict]);
 /// [`USER_BY_NAME`].
 pub const PUBLIC_USER: Operation = Operation::get(
     USER_BY_NAME,
@@ -51,7 +52,7 @@ pub const ENROL: Operation = Operation::post(
     "The QR code, in the form that `Accept` prefers.",
     &["image/png", "image/svg+xml", "application/json"],
 )])
-.refuses(&[401, 403]);
+.refuses(&[Code::InvalidCredentials, Code::Forbidden, Code::AccountNotApproved]);
 /// [`LOGIN`].
 pub const LOG_IN: Operation = Operation::post(
     LOGIN,
@@ -61,7 +62,11 @@ pub const LOG_IN: Operation = Operation::post(
 )
 .body::<Login>()
 .answers(&[Answer::json::<Tokens>(200, "Tokens, in body and cookies.")])
-.refuses(&[401, 403]);
+.refuses(&[
+    Code::InvalidCredentials,
+    Code::AccountNotApproved,
+    Code::EnrolmentRequired,
+]);
 /// [`USER_INFO`].
 pub const OWN_USER: Operation = Operation::get(
     USER_INFO,
@@ -79,7 +84,7 @@ pub const REFRESH_TOKENS: Operation = Operation::post(
     "The next pair of tokens, for a refresh token in the header or the cookie.",
 )
 .answers(&[Answer::json::<Tokens>(200, "Tokens, in body and cookies.")])
-.refuses(&[401]);
+.refuses(&[Code::Unauthenticated, Code::SessionRevoked]);
 
 bodies! {
     /// Body of [`USER`].

@@ -3,12 +3,17 @@
 use crate::body::{Field, Unknown};
 use crate::limits::IDEMPOTENCY_KEY_CHARS_MAX;
 use crate::operation::{Access, Method, Operation, Shape, Surface, Typed};
-use crate::schema::{field_schema, schema};
+use crate::problem::Code;
+use crate::schema::{example, field_schema, schema};
 use crate::{dialect_002, dialect_003, dialect_004, operations, problem};
+use serde_json::Value;
 use std::collections::BTreeMap;
+use utoipa::ToSchema as _;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::schema::{
+    AllOfBuilder, KnownFormat, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type,
+};
 use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{
     ComponentsBuilder, Content, ContentBuilder, HeaderBuilder, InfoBuilder, OpenApi, OpenApiBuilder, PathItem,
@@ -153,6 +158,7 @@ fn describe(operation: &Operation) -> utoipa::openapi::path::Operation {
     if let Some(body) = &operation.body {
         let content = ContentBuilder::new()
             .schema(Some(Ref::from_schema_name(body.name)))
+            .example(example_of(operation))
             .build();
         let required = if body.optional { Required::False } else { Required::True };
         let body = RequestBodyBuilder::new()
@@ -169,10 +175,21 @@ fn describe(operation: &Operation) -> utoipa::openapi::path::Operation {
     for status in operation.errors() {
         // What the dialect counts as an answer is described already.
         if operation.answers.iter().all(|answer| answer.status != status) {
-            described = described.response(status.to_string(), refused(operation.surface(), status));
+            let codes: Vec<Code> = operation
+                .codes()
+                .into_iter()
+                .filter(|code| code.status() == status)
+                .collect();
+            described = described.response(status.to_string(), refused(operation.surface(), status, &codes));
         }
     }
     described.build()
+}
+
+/// A body of a call as a client may write it; none for a call that takes none.
+#[must_use]
+pub fn example_of(operation: &Operation) -> Option<Value> {
+    operation.body.map(|body| example(body.fields))
 }
 
 fn headers(operation: &Operation) -> Vec<ParameterBuilder> {
@@ -236,12 +253,38 @@ fn reference(typed: Typed) -> RefOr<Schema> {
     }
 }
 
-fn refused(surface: Surface, status: u16) -> ResponseBuilder {
-    let (kind, name) = match surface {
-        Surface::V1 => (problem::MEDIA_TYPE, <problem::Problem as utoipa::ToSchema>::name()),
-        Surface::Dialect002 => ("application/json", <dialect_002::ErrorBody as utoipa::ToSchema>::name()),
-        Surface::Dialect003 => ("application/json", <dialect_003::ErrorBody as utoipa::ToSchema>::name()),
-        Surface::Dialect004 => ("application/json", <dialect_004::Envelope as utoipa::ToSchema>::name()),
+/// An error's schema, with the codes that it may have here.
+fn error_schema(surface: Surface, codes: &[Code]) -> RefOr<Schema> {
+    let one_of = |words: Vec<&str>| {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .enum_values(Some(words))
+    };
+    let narrowed = |name: std::borrow::Cow<'static, str>, property: &str, schema: RefOr<Schema>| {
+        let narrow = ObjectBuilder::new().property(property, schema);
+        let all = AllOfBuilder::new().item(Ref::from_schema_name(name)).item(narrow);
+        RefOr::T(Schema::AllOf(all.build()))
+    };
+    match surface {
+        Surface::V1 => {
+            let words = codes.iter().map(|code| code.as_str()).collect();
+            narrowed(problem::Problem::name(), "code", one_of(words).into())
+        }
+        Surface::Dialect002 => RefOr::Ref(Ref::from_schema_name(dialect_002::ErrorBody::name())),
+        Surface::Dialect003 => RefOr::Ref(Ref::from_schema_name(dialect_003::ErrorBody::name())),
+        Surface::Dialect004 => {
+            let mut words: Vec<&str> = codes.iter().map(|code| dialect_004::words(*code).0).collect();
+            words.dedup();
+            let error = ObjectBuilder::new().property("code", one_of(words));
+            narrowed(dialect_004::Envelope::name(), "error", error.into())
+        }
+    }
+}
+
+fn refused(surface: Surface, status: u16, codes: &[Code]) -> ResponseBuilder {
+    let kind = match surface {
+        Surface::V1 => problem::MEDIA_TYPE,
+        Surface::Dialect002 | Surface::Dialect003 | Surface::Dialect004 => "application/json",
     };
     let about = match status {
         400 => "Something is wrong with the request.",
@@ -259,9 +302,13 @@ fn refused(surface: Surface, status: u16) -> ResponseBuilder {
         503 => "Overloaded, or no quorum.",
         _ => "An error.",
     };
+    let about = match surface {
+        Surface::V1 => format!("{about} {}", told(codes)),
+        Surface::Dialect002 | Surface::Dialect003 | Surface::Dialect004 => about.to_owned(),
+    };
     let response = ResponseBuilder::new()
         .description(about)
-        .content(kind, json(RefOr::Ref(Ref::from_schema_name(name))));
+        .content(kind, json(error_schema(surface, codes)));
     if matches!(status, 429 | 503) {
         let seconds = ObjectBuilder::new()
             .schema_type(SchemaType::Type(Type::Integer))
@@ -272,6 +319,12 @@ fn refused(surface: Surface, status: u16) -> ResponseBuilder {
         return response.header("Retry-After", header.build());
     }
     response
+}
+
+/// Codes for people.
+fn told(codes: &[Code]) -> String {
+    let words: Vec<String> = codes.iter().map(|code| format!("`{}`", code.as_str())).collect();
+    format!("Codes: {}.", words.join(", "))
 }
 
 fn json(schema: RefOr<Schema>) -> Content {
@@ -293,74 +346,4 @@ fn method(method: Method) -> HttpMethod {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::Value;
-
-    fn json_document() -> Value {
-        serde_json::to_value(document("https://localhost:8443")).unwrap()
-    }
-
-    #[test]
-    fn every_operation_is_in_the_document_with_its_statuses_and_vice_versa() {
-        let document = json_document();
-        assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
-        let mut described = 0;
-        for (path, item) in document["paths"].as_object().unwrap() {
-            for (method, operation) in item.as_object().unwrap() {
-                let known = operations::find(&method.to_uppercase(), path).unwrap_or_else(|| panic!("{method} {path}"));
-                for status in operation["responses"].as_object().unwrap().keys() {
-                    assert!(known.has_status(status.parse().unwrap()), "{method} {path} {status}");
-                }
-                for status in known.errors() {
-                    let response = &operation["responses"][status.to_string()];
-                    assert!(response.is_object(), "{method} {path} {status}");
-                }
-                described += 1;
-            }
-        }
-        assert_eq!(described, operations::ALL.len());
-    }
-
-    #[test]
-    fn every_reference_leads_somewhere() {
-        fn walk(value: &Value, found: &mut Vec<String>) {
-            match value {
-                Value::Object(fields) => {
-                    if let Some(Value::String(target)) = fields.get("$ref") {
-                        found.push(target.clone());
-                    }
-                    fields.values().for_each(|value| walk(value, found));
-                }
-                Value::Array(items) => items.iter().for_each(|value| walk(value, found)),
-                Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-            }
-        }
-        let document = json_document();
-        let mut references = Vec::new();
-        walk(&document, &mut references);
-        assert!(references.len() > operations::ALL.len());
-        for reference in references {
-            let pointer = reference.strip_prefix('#').unwrap();
-            assert!(document.pointer(pointer).is_some(), "{reference}");
-        }
-    }
-
-    #[test]
-    fn codes_of_problems_are_written_as_they_are_answered() {
-        let document = json_document();
-        let written = &document["components"]["schemas"]["Code"]["enum"];
-        let answered: Vec<&str> = problem::Code::ALL.iter().map(|code| code.as_str()).collect();
-        assert_eq!(*written, serde_json::json!(answered));
-    }
-
-    #[test]
-    fn guarded_operations_say_so_and_open_ones_do_not() {
-        let document = json_document();
-        for operation in operations::ALL {
-            let described = &document["paths"][operation.path][operation.method.as_str().to_lowercase()];
-            let guarded = described["security"].as_array().is_some_and(|needs| !needs.is_empty());
-            assert_eq!(guarded, operation.access != Access::Open, "{}", operation.id);
-        }
-    }
-}
+mod tests;

@@ -1,6 +1,9 @@
 //! One call of the wire contract as data: the route table, the OpenAPI document and the docs page are made from it.
 
+mod errors;
+
 use crate::body::{Body, Field, Unknown};
+use crate::problem::Code;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::Schema;
 use utoipa::{PartialSchema, ToSchema};
@@ -224,8 +227,8 @@ pub struct Operation {
     pub if_match: bool,
     /// Answers.
     pub answers: &'static [Answer],
-    /// Statuses of errors besides those that [`Self::errors`] derives.
-    pub refusals: &'static [u16],
+    /// Errors of its own, besides those that [`Self::codes`] derives.
+    pub refusals: &'static [Code],
 }
 
 impl Operation {
@@ -333,10 +336,10 @@ impl Operation {
         self
     }
 
-    /// Statuses of its own errors.
+    /// Its own errors.
     #[must_use]
-    pub const fn refuses(mut self, statuses: &'static [u16]) -> Self {
-        self.refusals = statuses;
+    pub const fn refuses(mut self, codes: &'static [Code]) -> Self {
+        self.refusals = codes;
         self
     }
 
@@ -344,45 +347,6 @@ impl Operation {
     #[must_use]
     pub fn surface(&self) -> Surface {
         Surface::of(self.path)
-    }
-
-    /// Every status of an error that it can answer with, in order: its own, and those that any call of its kind has.
-    #[must_use]
-    pub fn errors(&self) -> Vec<u16> {
-        // Requests may be malformed, too large or too many, and the service may fail, be overloaded or without a quorum.
-        let mut all = vec![400, 413, 429, 500, 503];
-        all.extend_from_slice(self.refusals);
-        if self.body.is_some() {
-            all.push(415);
-        }
-        if self.method == Method::Post {
-            // A reused Idempotency-Key.
-            all.push(422);
-        }
-        if self.method != Method::Get {
-            // Cookies from another site's page.
-            all.push(403);
-        }
-        match self.access {
-            Access::Open => {}
-            Access::Session => all.push(401),
-            Access::StepUp | Access::Enrolment | Access::Admin | Access::AdminStepUp => all.extend([401, 403]),
-        }
-        if self.if_match {
-            all.extend([412, 428]);
-        }
-        if self.parameters().next().is_some() {
-            all.push(404);
-        }
-        all.sort_unstable();
-        all.dedup();
-        all
-    }
-
-    /// Whether an answer with this status is documented.
-    #[must_use]
-    pub fn has_status(&self, status: u16) -> bool {
-        self.answers.iter().any(|answer| answer.status == status) || self.errors().contains(&status)
     }
 
     /// Names of the parameters in the path.

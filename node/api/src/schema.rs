@@ -20,6 +20,44 @@ pub(crate) fn schema(fields: &[Field], unknown: Unknown) -> Schema {
     Schema::Object(object.build())
 }
 
+/// Texts that fields are shown with.
+const TEXTS: &[(&str, &str)] = &[
+    ("identifier", "maria"),
+    ("username", "maria"),
+    ("email", "maria@example.org"),
+    ("new_password", "violet harbour ladder 29"),
+    ("password", "correct horse battery staple"),
+    ("password1", "correct horse battery staple"),
+    ("password2", "correct horse battery staple"),
+    ("security_code", "862413"),
+    ("otpCode", "123456"),
+    ("code", "123456"),
+    ("label", "phone"),
+    ("zone", "America/Sao_Paulo"),
+];
+
+/// A body as a client may write it, with every field that must be there.
+#[must_use]
+pub(crate) fn example(fields: &[Field]) -> Value {
+    let shown = fields.iter().filter(|field| field.required);
+    Value::Object(shown.map(|field| (field.name.to_owned(), example_of(field))).collect())
+}
+
+fn example_of(field: &Field) -> Value {
+    match field.kind {
+        Kind::Text { .. } => {
+            let known = TEXTS.iter().find(|(name, _)| *name == field.name);
+            // Tokens and ids are not guessed at.
+            known.map_or("…", |(_, text)| text).into()
+        }
+        Kind::Flag => true.into(),
+        Kind::Count { min, .. } => min.into(),
+        Kind::OneOf(words) => words.first().copied().unwrap_or_default().into(),
+        Kind::Counts { min, .. } => vec![min].into(),
+        Kind::Object(fields) => example(fields),
+    }
+}
+
 /// The schema of one field.
 #[must_use]
 pub(crate) fn field_schema(field: &Field, unknown: Unknown) -> Schema {

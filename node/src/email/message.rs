@@ -1,5 +1,6 @@
 //! From a row of the outbox to the bytes of a mail. The same row gives the same mail, under the same Message-ID.
 
+use super::address::deliverable;
 use super::texts::{self, Text};
 use crate::secrets::{KeyRing, Purpose};
 use auth_core::outbox::{Mail, MailTemplate};
@@ -37,10 +38,7 @@ pub(crate) fn write(ring: &KeyRing, mail: &Mail) -> Result<(Text, Option<Zeroizi
 pub(super) fn compose(sender: &Sender, cluster_id: &str, ring: &KeyRing, mail: &Mail) -> Result<Message, Unwritable> {
     let (text, _) = write(ring, mail)?;
     // The address itself stays out of the error: errors are logged.
-    let to = mail
-        .to
-        .parse()
-        .map_err(|_| Unwritable("the recipient is no mail address".into()))?;
+    let to = deliverable(&mail.to).map_err(|_| Unwritable("the recipient is no mail address".into()))?;
     Message::builder()
         .from(sender.0.clone())
         .to(Mailbox::new(None, to))

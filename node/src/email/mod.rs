@@ -4,6 +4,7 @@
 //! The only place that knows `lettre`. Requests never wait for a mail server; those whose answer depends on a mail wait
 //! for its [`handover`], for a bounded time.
 
+mod address;
 mod channels;
 mod message;
 mod outcome;
@@ -18,6 +19,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use address::deliverable;
 pub use channels::Channels;
 pub use message::Sender;
 pub use outcome::{Handover, handover};

@@ -110,9 +110,7 @@ fn word(refusal: Refusal, surface: Surface, request_id: &str, response: Response
             write(response, "application/json", &body)
         }
         Surface::Dialect004 => {
-            let status = refusal.code.status();
-            let (code, message) = in_004(refusal.code);
-            let body = dialect_004::Envelope::new(code, status, message);
+            let body = dialect_004::Envelope::of(refusal.code);
             write(dress(&refusal, response), "application/json", &body)
         }
     }
@@ -160,44 +158,6 @@ fn in_002(refusal: &Refusal) -> String {
         | Code::Internal
         | Code::Overloaded
         | Code::Unavailable => refusal.detail.clone(),
-    }
-}
-
-/// Code and message of the dialect.
-fn in_004(code: Code) -> (&'static str, &'static str) {
-    match code {
-        Code::InvalidRequest => ("auth.invalid_request", "Dados de entrada inválidos."),
-        Code::InvalidCredentials => ("auth.unauthorized", "E-mail ou senha inválidos."),
-        Code::InvalidCode => ("auth.unauthorized", dialect_004::INVALID_OTP),
-        Code::Unauthenticated | Code::SessionRevoked => ("auth.unauthorized", "Sessão inválida ou expirada."),
-        Code::StepUpRequired => ("auth.step_up_required", "Confirme novamente sua identidade."),
-        Code::AccountNotApproved => ("auth.account_not_approved", "Conta ainda não aprovada."),
-        Code::AccountDisabled => ("auth.account_disabled", "Conta desativada."),
-        Code::Forbidden => ("auth.forbidden", "Acesso negado."),
-        Code::EnrolmentRequired => (
-            "auth.enrolment_required",
-            "É necessário cadastrar um segundo fator de autenticação.",
-        ),
-        Code::NotFound => ("auth.not_found", "Não encontrado."),
-        Code::MethodNotAllowed => ("auth.method_not_allowed", "Método não permitido."),
-        Code::Conflict | Code::VersionMismatch | Code::VersionRequired => {
-            ("auth.conflict", "Conflito com o estado atual.")
-        }
-        Code::BodyTooLarge => ("auth.body_too_large", "O corpo da requisição é grande demais."),
-        Code::UnsupportedMediaType => ("auth.unsupported_media_type", "O corpo da requisição deve ser JSON."),
-        Code::IdempotencyKeyReused => (
-            "auth.idempotency_key_reused",
-            "A chave de idempotência já foi usada em outra requisição.",
-        ),
-        Code::TooManyAttempts => (
-            "auth.too_many_attempts",
-            "Muitas tentativas. Tente novamente mais tarde.",
-        ),
-        Code::Internal => ("auth.internal", "Erro interno do servidor."),
-        Code::Overloaded | Code::Unavailable => (
-            "auth.unavailable",
-            "Serviço temporariamente indisponível. Tente novamente.",
-        ),
     }
 }
 

@@ -5,7 +5,7 @@ use super::error::refusal;
 use super::guess::contended;
 use super::limits::STALE_PROPOSALS_MAX;
 use super::totp::Seed;
-use super::{Auth, Authenticated, PendingTotp, ServiceError, challenge, effective_now};
+use super::{Auth, Authenticated, PendingTotp, ServiceError, challenge, effective_now, names};
 use crate::clock;
 use crate::http::context::RequestContext;
 use auth_core::account::Account;
@@ -99,17 +99,18 @@ impl Auth {
     /// Begins to bind an authenticator app.
     ///
     /// # Errors
-    /// `Denied` with `StepUpRequired`, `TooManyFactors`, `ChallengeGone`; `Replaced`.
+    /// `Invalid` for what is no label; `Denied` with `StepUpRequired`, `TooManyFactors`, `ChallengeGone`; `Replaced`.
     pub async fn add_totp(
         &self,
         ctx: &RequestContext,
         binder: &Binder,
         label: &str,
     ) -> Result<(FactorId, PendingTotp), ServiceError> {
+        let label = names::label(label).map_err(|wrong| ServiceError::Invalid(vec![wrong]))?;
         let (account, authority) = binder.authority()?;
         let command = Command::AddTotp(AddTotp {
             authority,
-            new: FreshSeed::draw().seal_as(self, account, label)?,
+            new: FreshSeed::draw().seal_as(self, account, &label)?,
         });
         let request_id = Self::request_id(ctx, "add_totp", &account.0);
         let (factor, expires_at) = match self.propose(ctx, request_id, command).await? {

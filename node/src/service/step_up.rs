@@ -1,6 +1,6 @@
 //! `step_up`: the owner of a session proves himself again (SE-5). An account with a second factor must use it.
 
-use super::answer::{Given, Method};
+use super::answer::Given;
 use super::error::refusal;
 use super::guess::contended;
 use super::limits::STALE_PROPOSALS_MAX;
@@ -138,17 +138,6 @@ impl Auth {
                 mail,
             }),
             other => Err(refusal("start_step_up", &other)),
-        }
-    }
-}
-
-impl Given<'_> {
-    /// Whether it can be compared without a challenge.
-    #[must_use]
-    pub fn needs_no_challenge(&self) -> bool {
-        match self.method {
-            Method::Totp | Method::Recovery => true,
-            Method::Mailed | Method::Digits => false,
         }
     }
 }

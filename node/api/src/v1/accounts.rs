@@ -2,6 +2,7 @@
 
 use super::{CODE, EMAIL, METHOD, PASSWORD, TOKEN, USERNAME};
 use crate::operation::{Access, Answer, Operation};
+use crate::problem::Code;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -19,7 +20,7 @@ pub const REGISTER: Operation = Operation::post(
     201,
     "The account exists; its address is not confirmed yet.",
 )])
-.refuses(&[403, 409]);
+.refuses(&[Code::Forbidden, Code::Conflict]);
 
 /// Reads the own account.
 pub const OWN: Operation = Operation::get("/v1/account", "own_account", GROUP, "The account of the access token.")
@@ -35,7 +36,7 @@ pub const DELETE: Operation = Operation::delete(
 )
 .access(Access::StepUp)
 .answers(&[Answer::empty(204, "It is gone.")])
-.refuses(&[409]);
+.refuses(&[Code::Conflict]);
 
 /// Changes the password.
 pub const CHANGE_PASSWORD: Operation = Operation::post(
@@ -47,7 +48,7 @@ pub const CHANGE_PASSWORD: Operation = Operation::post(
 .access(Access::Session)
 .body::<ChangePassword>()
 .answers(&[Answer::empty(204, "The password is changed.")])
-.refuses(&[401]);
+.refuses(&[Code::InvalidCredentials]);
 
 /// Asks for another address.
 pub const CHANGE_EMAIL: Operation = Operation::post(
@@ -69,7 +70,7 @@ pub const CONFIRM_EMAIL: Operation = Operation::post(
 )
 .body::<Confirmation>()
 .answers(&[Answer::empty(204, "The address is the account's, and confirmed.")])
-.refuses(&[401, 409]);
+.refuses(&[Code::InvalidCode, Code::Conflict]);
 
 /// Asks for a new password.
 pub const RESET: Operation = Operation::post(
@@ -90,7 +91,7 @@ pub const CONFIRM_RESET: Operation = Operation::post(
 )
 .body::<ConfirmPasswordReset>()
 .answers(&[Answer::empty(204, "The password is changed.")])
-.refuses(&[401]);
+.refuses(&[Code::InvalidCode]);
 
 bodies! {
     /// Body of [`REGISTER`].

@@ -5,6 +5,7 @@ use super::{CURSOR, PAGE};
 use crate::body::Kind;
 use crate::limits::SEARCH_CHARS_MAX;
 use crate::operation::{Access, Answer, Operation};
+use crate::problem::Code;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -31,7 +32,7 @@ pub const CHANGE_ACCOUNT: Operation = Operation::patch(
 .access(Access::AdminStepUp)
 .body::<ChangeAccount>()
 .answers(&[Answer::json::<ManagedAccount>(200, "The account as it is now.")])
-.refuses(&[409]);
+.refuses(&[Code::Conflict]);
 
 /// Reads the audit.
 pub const AUDIT: Operation = Operation::get(

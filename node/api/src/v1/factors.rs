@@ -4,6 +4,7 @@ use super::LABEL;
 use super::accounts::Confirmation;
 use crate::body::Kind;
 use crate::operation::{Access, Answer, Operation};
+use crate::problem::Code;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -24,7 +25,7 @@ pub const ADD_TOTP: Operation = Operation::post(
 .access(Access::Enrolment)
 .body::<NewTotp>()
 .answers(&[Answer::json::<PendingTotp>(201, "The seed, for the app.")])
-.refuses(&[409]);
+.refuses(&[Code::InvalidCode, Code::Conflict]);
 
 /// Confirms an authenticator app.
 pub const CONFIRM: Operation = Operation::post(
@@ -39,7 +40,7 @@ pub const CONFIRM: Operation = Operation::post(
     204,
     "The factor counts from now on, and the owner is told by mail.",
 )])
-.refuses(&[401]);
+.refuses(&[Code::InvalidCode]);
 
 /// Removes a factor.
 pub const REMOVE: Operation = Operation::delete(
@@ -50,7 +51,7 @@ pub const REMOVE: Operation = Operation::delete(
 )
 .access(Access::StepUp)
 .answers(&[Answer::empty(204, "The factor is gone.")])
-.refuses(&[409]);
+.refuses(&[Code::Conflict]);
 
 /// Switches mailed codes.
 pub const EMAIL: Operation = Operation::put(
@@ -63,7 +64,7 @@ pub const EMAIL: Operation = Operation::put(
 .access(Access::StepUp)
 .body::<EmailFactor>()
 .answers(&[Answer::empty(204, "As asked.")])
-.refuses(&[409]);
+.refuses(&[Code::AccountNotApproved, Code::Conflict]);
 
 /// Makes recovery codes.
 pub const RECOVERY: Operation = Operation::post(
@@ -74,7 +75,7 @@ pub const RECOVERY: Operation = Operation::post(
 )
 .access(Access::StepUp)
 .answers(&[Answer::json::<RecoveryCodes>(201, "The codes.")])
-.refuses(&[409]);
+.refuses(&[Code::Conflict]);
 
 bodies! {
     /// Body of [`ADD_TOTP`].

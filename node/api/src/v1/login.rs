@@ -3,6 +3,7 @@
 use super::{CODE, IDENTIFIER, METHOD, PASSWORD, TOKEN};
 use crate::body::Kind;
 use crate::operation::{Answer, Operation, Typed};
+use crate::problem::Code;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -22,7 +23,7 @@ pub const LOGIN: Operation = Operation::post(
     "Tokens, or a challenge for the second factor.",
     &[Typed::of::<LoginComplete>(), Typed::of::<SecondFactorRequired>()],
 )])
-.refuses(&[401, 403]);
+.refuses(&[Code::InvalidCredentials, Code::InvalidCode, Code::AccountNotApproved, Code::AccountDisabled, Code::EnrolmentRequired]);
 
 /// Sends a code for a challenge.
 pub const SEND_CODE: Operation = Operation::post(
@@ -32,7 +33,7 @@ pub const SEND_CODE: Operation = Operation::post(
     "Send a code for the challenge by mail, or send another one: five in ten minutes. A new code does not refill the guesses.",
 )
 .answers(&[Answer::empty(202, "A code is on its way.")])
-.refuses(&[401, 403]);
+.refuses(&[Code::InvalidCode, Code::AccountNotApproved, Code::AccountDisabled]);
 
 /// Answers a challenge.
 pub const VERIFY: Operation = Operation::post(
@@ -43,7 +44,7 @@ pub const VERIFY: Operation = Operation::post(
 )
 .body::<Verify>()
 .answers(&[Answer::json::<LoginComplete>(200, "Tokens.")])
-.refuses(&[401, 403]);
+.refuses(&[Code::InvalidCode, Code::AccountNotApproved, Code::AccountDisabled]);
 
 bodies! {
     /// Body of [`LOGIN`].

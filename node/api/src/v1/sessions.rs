@@ -3,6 +3,7 @@
 use super::login::SecondFactorRequired;
 use super::{CODE, METHOD, PASSWORD, TOKEN};
 use crate::operation::{Access, Answer, Operation, Typed};
+use crate::problem::Code;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -18,7 +19,7 @@ pub const REFRESH: Operation = Operation::post(
 )
 .optional_body::<Refresh>()
 .answers(&[Answer::json::<Tokens>(200, "The next pair.")])
-.refuses(&[401]);
+.refuses(&[Code::Unauthenticated, Code::SessionRevoked]);
 
 /// Ends the own session.
 pub const LOGOUT: Operation = Operation::post(
@@ -69,7 +70,8 @@ pub const STEP_UP: Operation = Operation::post(
     200,
     "Fresh tokens of the same session; for method `email` without a code, a challenge that is answered like a login's.",
     &[Typed::of::<Tokens>(), Typed::of::<SecondFactorRequired>()],
-)]);
+)])
+.refuses(&[Code::InvalidCredentials, Code::InvalidCode]);
 
 bodies! {
     /// Body of [`REFRESH`]; browsers have the token in a cookie, others may send it as bearer.

@@ -1,7 +1,7 @@
 //! The mailed code dialect, literally: `/auth/login/`, `/auth/validate-2fa/`, `/users/update-profile/`, `/auth/logout/`.
 //! Thin translations of the same verbs that the native API calls.
 
-use super::JsonBody;
+use super::{JsonBody, Sent};
 use crate::http::context::RequestContext;
 use crate::http::guards::CurrentSession;
 use crate::http::refusal::Refusal;
@@ -13,7 +13,6 @@ use crate::service::{
 };
 use auth_api::dialect_002 as api;
 use auth_api::problem::Code;
-use auth_core::factor::Methods;
 use auth_core::reply::Denial;
 use axum::Json;
 use axum::extract::State;
@@ -53,21 +52,20 @@ async fn login(
 
 /// Waits until the mail is on its way, or is known never to arrive.
 async fn code_sent(app: &AppState, ctx: &RequestContext, awaited: AwaitedFactor) -> Result<Response, Refused> {
-    match awaited.mail {
-        Some(mail) if app.auth.mail_is_refused(ctx, mail).await? => {
-            return Err(Refusal::new(Code::Internal, api::SEND_FAILED).into());
-        }
-        // The limit of mails is reached: what was sent before is for other challenges.
-        None if awaited.methods.has(Methods::EMAIL) => {
+    let message = match super::sent(app, ctx, &awaited).await? {
+        Sent::Mailed => api::CODE_SENT,
+        Sent::Nothing => api::CODE_OF_APP,
+        Sent::Impossible => return Err(Refusal::new(Code::Internal, api::NO_EMAIL).into()),
+        Sent::Refused => return Err(Refusal::new(Code::Internal, api::SEND_FAILED).into()),
+        Sent::TooMuch => {
             return Err(Refusal::new(Code::TooManyAttempts, api::SEND_FAILED)
                 .waiting_a_minute()
                 .into());
         }
-        Some(_) | None => {}
-    }
+    };
     let body = api::CodeSent {
         two_fa_required: true,
-        message: api::CODE_SENT.to_owned(),
+        message: message.to_owned(),
         challenge_id: awaited.challenge.clone(),
     };
     let mut response = Json(body).into_response();
@@ -125,8 +123,9 @@ async fn update_profile(
     }
     let named = body.email.as_deref().unwrap_or(&current.account.email);
     let is_own = named.to_lowercase() == current.account.email_key;
-    if body.twofa_enabled && !(is_own && current.account.is_email_confirmed()) {
-        // The address must be confirmed before codes are sent there: the token is on its way.
+    // A new address is not taken, and nothing is switched, before it was confirmed: the token is on its way there. So is
+    // the one of the own address, should it be unconfirmed when codes are to be sent to it.
+    if !is_own || (body.twofa_enabled && !current.account.is_email_confirmed()) {
         return match app.auth.request_email_change(&ctx, &current, named).await {
             Ok(()) | Err(ServiceError::Invalid(_)) => Err(failed()),
             Err(error) => Err(error.into()),

@@ -50,7 +50,8 @@ pub async fn create_user(
     let user = CreatedUser {
         created_at: rfc_3339(account.created_at),
         username: account.username,
-        is_active: true,
+        // Where every new account waits for approval or for its address, it may not log in yet.
+        is_active: account.status == AccountStatus::Active,
         email: account.email,
         uuid: uuid(account.id),
     };

@@ -1,7 +1,7 @@
 //! The conditional OTP dialect, literally: `/api/auth/login`, `verify-otp`, `refresh`, `logout`. The access token is in the
 //! body, as its script expects; the refresh token is in a cookie.
 
-use super::JsonBody;
+use super::{JsonBody, Sent};
 use crate::http::context::RequestContext;
 use crate::http::refusal::Refusal;
 use crate::http::respond::Refused;
@@ -55,13 +55,15 @@ async fn otp_required(
     awaited: AwaitedFactor,
     email: String,
 ) -> Result<Response, Refused> {
-    if let Some(mail) = awaited.mail
-        && app.auth.mail_is_refused(ctx, mail).await?
-    {
-        return Err(Refusal::new(Code::Internal, "").into());
-    }
+    let message = match super::sent(app, ctx, &awaited).await? {
+        Sent::Mailed => api::OTP_REQUIRED,
+        Sent::Nothing => api::OTP_OF_APP_REQUIRED,
+        Sent::Impossible => return Err(Refusal::new(Code::EnrolmentRequired, "").into()),
+        Sent::Refused => return Err(Refusal::new(Code::Internal, "").into()),
+        Sent::TooMuch => return Err(Refusal::new(Code::TooManyAttempts, "").waiting_a_minute().into()),
+    };
     let status = StatusCode::PRECONDITION_REQUIRED;
-    let mut envelope = api::Envelope::new("auth.otp_required", status.as_u16(), api::OTP_REQUIRED);
+    let mut envelope = api::Envelope::new("auth.otp_required", status.as_u16(), message);
     envelope.error.details = Some(api::OtpDetails {
         requires_otp: true,
         email,

@@ -3,9 +3,10 @@
 use super::pages;
 use crate::http::routes::AppState;
 use auth_api::body::{Field, Kind};
-use auth_api::openapi::document;
-use auth_api::operation::{Operation, Shape};
+use auth_api::openapi::{document, example_of};
+use auth_api::operation::{Operation, Shape, Surface};
 use auth_api::operations;
+use auth_api::problem::Code;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
@@ -26,7 +27,7 @@ pub async fn openapi(State(app): State<AppState>) -> Response {
 
 /// `GET /docs`.
 pub async fn docs() -> Response {
-    pages::docs_page(&groups())
+    pages::docs_page(&groups(), &common())
 }
 
 /// Calls under one heading.
@@ -53,9 +54,21 @@ pub struct Call {
     pub fields: Vec<DocField>,
     /// Answers.
     pub answers: Vec<(u16, String)>,
-    /// Statuses of its errors.
-    pub errors: String,
+    /// Statuses and codes of its errors, without those that every call has.
+    pub errors: Vec<String>,
+    /// A body that it takes.
+    pub example: Option<String>,
 }
+
+/// Errors that every call may answer with.
+const COMMON: [Code; 6] = [
+    Code::InvalidRequest,
+    Code::BodyTooLarge,
+    Code::TooManyAttempts,
+    Code::Internal,
+    Code::Overloaded,
+    Code::Unavailable,
+];
 
 /// A field, in words.
 pub struct DocField {
@@ -86,12 +99,10 @@ fn groups() -> Vec<Group> {
 
 fn call(operation: &Operation) -> Call {
     let body = operation.body.map_or(&[][..], |body| body.fields);
-    let errors: Vec<String> = operation
-        .errors()
-        .into_iter()
-        .filter(|status| operation.answers.iter().all(|answer| answer.status != *status))
-        .map(|status| status.to_string())
-        .collect();
+    let errors = operation.errors().into_iter();
+    let own = errors.filter(|status| operation.answers.iter().all(|answer| answer.status != *status));
+    let told = own.filter_map(|status| errors_of(operation, status));
+    let example = example_of(operation).filter(|example| example.as_object().is_some_and(|fields| !fields.is_empty()));
     Call {
         method: operation.method.as_str(),
         path: operation.path,
@@ -104,8 +115,36 @@ fn call(operation: &Operation) -> Call {
             .iter()
             .map(|answer| (answer.status, format!("{}{}", answer.about, shape(answer.shape))))
             .collect(),
-        errors: errors.join(", "),
+        errors: told.collect(),
+        example: example.map(|example| format!("{example:#}")),
     }
+}
+
+/// A status of an error with its codes, as far as not every call may answer so. Dialects have no codes of ours.
+fn errors_of(operation: &Operation, status: u16) -> Option<String> {
+    let is_own = |code: &Code| code.status() == status && !COMMON.contains(code);
+    let codes: Vec<&str> = operation
+        .codes()
+        .iter()
+        .filter(|code| is_own(code))
+        .map(|code| code.as_str())
+        .collect();
+    if codes.is_empty() {
+        return None;
+    }
+    Some(match operation.surface() {
+        Surface::V1 => format!("{status} {}", codes.join(", ")),
+        Surface::Dialect002 | Surface::Dialect003 | Surface::Dialect004 => status.to_string(),
+    })
+}
+
+/// What every call may answer, in words.
+fn common() -> String {
+    let told: Vec<String> = COMMON
+        .iter()
+        .map(|code| format!("{} {}", code.status(), code.as_str()))
+        .collect();
+    told.join(", ")
 }
 
 fn shape(shape: Shape) -> String {
@@ -134,5 +173,18 @@ fn field(field: &Field) -> DocField {
         kind,
         required: field.required,
         about: field.about.trim(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_called_common_every_call_may_answer() {
+        for operation in operations::ALL {
+            let codes = operation.codes();
+            assert!(COMMON.iter().all(|code| codes.contains(code)), "{}", operation.id);
+        }
     }
 }

@@ -8,11 +8,15 @@ pub mod jwks;
 pub mod pages;
 pub mod v1;
 
+use super::context::RequestContext;
 use super::refusal::Refusal;
 use super::respond::Refused;
+use super::routes::AppState;
+use crate::service::{AwaitedFactor, ServiceError};
 use auth_api::body::{self, Body, Wrong};
 use auth_api::limits::BODY_BYTES_MAX;
 use auth_api::problem::{Code, FieldProblem};
+use auth_core::factor::Methods;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
@@ -64,6 +68,32 @@ impl<T: Body, S: Sync> FromRequestParts<S> for Query<T> {
             .map(Self)
             .map_err(|wrong| refusal(wrong).into())
     }
+}
+
+/// What became of the code of a login whose dialect mails one at once.
+enum Sent {
+    /// It is on its way.
+    Mailed,
+    /// None was mailed, and none is needed: the owner has an app.
+    Nothing,
+    /// The challenge takes nothing that the dialect has a field for.
+    Impossible,
+    /// A server refused it for good.
+    Refused,
+    /// The limit of mails is reached, and a mailed code is all that the owner has. What was sent before is for other
+    /// challenges.
+    TooMuch,
+}
+
+async fn sent(app: &AppState, ctx: &RequestContext, awaited: &AwaitedFactor) -> Result<Sent, ServiceError> {
+    let has_app = awaited.methods.has(Methods::TOTP);
+    Ok(match awaited.mail {
+        Some(mail) if !app.auth.mail_is_refused(ctx, mail).await? => Sent::Mailed,
+        Some(_) | None if has_app => Sent::Nothing,
+        Some(_) => Sent::Refused,
+        None if awaited.methods.has(Methods::EMAIL) => Sent::TooMuch,
+        None => Sent::Impossible,
+    })
 }
 
 async fn json_bytes(request: Request) -> Result<Zeroizing<Vec<u8>>, Refusal> {

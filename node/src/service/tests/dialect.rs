@@ -1,6 +1,7 @@
 //! The six calls, literally, and what they refuse.
 
 use super::*;
+use auth_core::policy::Policy;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_flow_is_literal() {
@@ -78,6 +79,37 @@ async fn the_whole_flow_is_literal() {
         node.send(Call::get("/api/v1/user/nobody")).await.status,
         StatusCode::NOT_FOUND
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_account_is_called_active_only_where_it_may_log_in() {
+    let rules: [fn(&mut Policy); 2] = [
+        |policy| policy.registration.approval = true,
+        |policy| policy.registration.confirm_email = true,
+    ];
+    for rule in rules {
+        let bench = Bench::new().await;
+        let node = bench.node();
+        bench.change_policy(&node, rule).await;
+        let made = node.sign_up("alice").await;
+        assert_eq!(
+            (made.status, &made.json()["is_active"]),
+            (StatusCode::CREATED, &json!(false)),
+            "{made:?}"
+        );
+        let seen = node.send(Call::get("/api/v1/user/alice")).await;
+        assert_eq!(seen.json()["is_active"], false);
+        let refused = node.log_in("alice", PASSWORD, "000000").await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "{refused:?}");
+        // Where the address is somebody's already, the same is said.
+        let body =
+            json!({"username": "bob", "email": "alice@example.org", "password1": PASSWORD, "password2": PASSWORD});
+        let taken = node.send(Call::post(api::USER).json(&body)).await;
+        assert_eq!(
+            (taken.status, &taken.json()["is_active"]),
+            (StatusCode::CREATED, &json!(false))
+        );
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

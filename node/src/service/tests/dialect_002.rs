@@ -1,6 +1,7 @@
 //! The mailed code dialect, as its clients call it: literal paths, fields, messages, status codes.
 
 use super::*;
+use auth_core::outbox::{Mail, MailTemplate};
 
 fn login(name: &str, password: &str) -> Call {
     Call::post("/auth/login/").json(&json!({"username": name, "password": password}))
@@ -140,4 +141,106 @@ async fn a_demand_without_an_address_is_told_in_the_seeds_words() {
             json!({"error": "No email found in the 'twofa_data'"})
         )
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_address_is_never_passed_over_in_silence() {
+    let bench = Bench::new().await;
+    let node = bench.node();
+    let email = bench.confirmed_user(&node, "john_doe").await;
+    let access = node.send(login("john_doe", PASSWORD)).await.token("access");
+    let update = |enabled: bool, email: Value| {
+        let call = Call {
+            method: Method::PUT,
+            ..Call::get("/users/update-profile/")
+        };
+        call.bearer(&access)
+            .json(&json!({"twofa_enabled": enabled, "email": email}))
+    };
+    let account = || async {
+        let own = node.v1(Method::GET, "/v1/account", &access, None).await.json();
+        let factors = node.v1(Method::GET, "/v1/factors", &access, None).await.json();
+        (own["email"].clone(), factors.as_array().unwrap().len())
+    };
+    let failed = (StatusCode::BAD_REQUEST, json!({"error": "Failed to update profile."}));
+    for (enabled, new) in [(true, "one@example.org"), (false, "two@example.org")] {
+        let told = node.send(update(enabled, json!(new))).await;
+        assert_eq!((told.status, told.json()), failed, "{new}");
+        assert_eq!(account().await, (json!(email), 0), "nothing changed");
+        // It is asked whether the address is the caller's.
+        bench.confirmation(new);
+    }
+    for bad in ["nowhere", "a@b@c.example", "\u{fc}@example.org"] {
+        let told = node.send(update(true, json!(bad))).await;
+        assert_eq!((told.status, told.json()), failed, "{bad}");
+    }
+    let code = json!({"code": bench.confirmation("two@example.org")});
+    let confirmed = node
+        .v1(Method::POST, "/v1/account/email/confirm", "", Some(&code))
+        .await;
+    assert_eq!(confirmed.status, StatusCode::NO_CONTENT, "{confirmed:?}");
+    let enabled = node.send(update(true, json!("Two@example.org"))).await;
+    assert_eq!(enabled.json(), json!({"message": "2FA has been enabled successfully."}));
+    assert_eq!(account().await, (json!("two@example.org"), 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_of_a_mail_that_was_not_sent() {
+    let bench = Bench::new().await;
+    let node = bench.node();
+    let app = node.tokens_of_new_user("ann").await.app;
+    let codes = |bench: &Bench| {
+        let is_code = |mail: &Mail| matches!(mail.template, MailTemplate::LoginCode { .. });
+        bench.mails().iter().filter(|mail| is_code(mail)).count()
+    };
+    let asked = node.send(login("ann", PASSWORD)).await;
+    let body = asked.json();
+    assert_eq!((asked.status, &body["two_fa_required"]), (StatusCode::OK, &json!(true)));
+    assert_eq!(
+        body["message"],
+        "A 2FA code is required. Use the code that your authenticator app shows."
+    );
+    let other = Call::post("/api/auth/login").json(&json!({"email": "ann@example.org", "password": PASSWORD}));
+    let other = node.send(other).await;
+    assert_eq!(other.status, StatusCode::PRECONDITION_REQUIRED);
+    assert_eq!(
+        other.json()["error"]["message"],
+        "Verificação OTP necessária. Use o código do seu aplicativo autenticador."
+    );
+    assert_eq!(codes(&bench), 0);
+    let right = node
+        .send(validate("ann", &app.code(1), body["challenge_id"].as_str()))
+        .await;
+    assert_eq!(
+        (right.status, &right.json()["nickname"]),
+        (StatusCode::OK, &json!("ann"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn th_9_a_code_that_the_limit_of_mails_holds_back_is_not_called_sent() {
+    let bench = Bench::new().await;
+    let node = bench.node();
+    let email = bench.confirmed_user(&node, "john_doe").await;
+    let access = node.send(login("john_doe", PASSWORD)).await.token("access");
+    let on = json!({"enabled": true});
+    let on = node.v1(Method::PUT, "/v1/factors/email", &access, Some(&on)).await;
+    assert_eq!(on.status, StatusCode::NO_CONTENT, "{on:?}");
+    for _ in 0..5 {
+        let reset = json!({"email": email});
+        node.v1(Method::POST, "/v1/password-reset", "", Some(&reset)).await;
+    }
+    let held = node.send(login("john_doe", PASSWORD)).await;
+    assert_eq!(
+        (held.status, held.json()),
+        (
+            StatusCode::TOO_MANY_REQUESTS,
+            json!({"error": "Failed to send 2FA code. Please try again later."})
+        )
+    );
+    assert_eq!(held.headers["retry-after"], "60");
+    let other = Call::post("/api/auth/login").json(&json!({"email": email, "password": PASSWORD}));
+    let other = node.send(other).await;
+    assert_eq!(other.status, StatusCode::TOO_MANY_REQUESTS, "{other:?}");
+    assert_eq!(other.json()["error"]["code"], "auth.too_many_attempts");
 }

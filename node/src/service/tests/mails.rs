@@ -3,6 +3,7 @@
 use super::*;
 use crate::secrets::Purpose;
 use auth_core::outbox::{Mail, MailTemplate};
+use auth_core::policy::Policy;
 use auth_core::query;
 use auth_core::secret::Sealed;
 
@@ -65,12 +66,17 @@ impl Bench {
 
     /// A policy that asks nobody by chance: a test must not depend on the draw of an account.
     async fn ask_nobody_by_chance(&self, node: &Node) {
+        self.change_policy(node, |policy| policy.risk.share_permyriad = 0).await;
+    }
+
+    /// Makes an administrator `root`, who changes the policy.
+    pub(super) async fn change_policy(&self, node: &Node, change: impl FnOnce(&mut Policy)) {
         let app = node.enrolled("root").await;
         let access = node.log_in("root", PASSWORD, &app.code(0)).await.token("access_token");
         node.auth.bootstrap_admin(&context(), "root").await.unwrap();
         let admin = node.auth.authenticate(&context(), &access).await.unwrap();
         let mut policy = node.auth.read_policy(&context()).await.unwrap();
-        policy.risk.share_permyriad = 0;
+        change(&mut policy);
         node.auth
             .set_policy(&context(), &admin, policy.version, policy.clone())
             .await

@@ -4,6 +4,7 @@ mod budgets;
 mod dialect;
 mod dialect_002;
 mod dialect_004;
+mod documented;
 mod mails;
 mod pages_flow;
 mod passwords;
@@ -13,6 +14,7 @@ mod surface;
 mod v1_account;
 mod v1_admin;
 mod v1_devices;
+mod v1_fields;
 mod v1_idempotency;
 mod v1_login;
 mod v1_sessions;
@@ -171,7 +173,7 @@ impl Node {
             headers: parts.headers,
             body,
         };
-        assert_documented(&method, &path, &answer);
+        documented::assert_documented(&method, &path, &answer);
         answer
     }
 
@@ -238,40 +240,6 @@ struct Pair {
     access: String,
     refresh: String,
     app: Totp,
-}
-
-/// Every answer of every test must be one that the document has.
-fn assert_documented(method: &Method, path: &str, answer: &Answer) {
-    let path = path.split('?').next().unwrap_or_default();
-    let path = if path.len() > 1 {
-        path.trim_end_matches('/')
-    } else {
-        path
-    };
-    let matches = |pattern: &str| {
-        let (parts, given): (Vec<&str>, Vec<&str>) = (pattern.split('/').collect(), path.split('/').collect());
-        parts.len() == given.len()
-            && parts
-                .iter()
-                .zip(given)
-                .all(|(part, given)| part.starts_with('{') || *part == given)
-    };
-    let found = auth_api::operations::ALL
-        .iter()
-        .filter(|operation| operation.method.as_str() == method.as_str() && matches(operation.path))
-        // The literal path is before the one with a parameter.
-        .min_by_key(|operation| operation.parameters().count());
-    // No call at all: another one of the path was asked for.
-    if answer.status == StatusCode::METHOD_NOT_ALLOWED {
-        return;
-    }
-    if let Some(operation) = found {
-        let status = answer.status.as_u16();
-        assert!(
-            operation.has_status(status),
-            "{method} {path} answered {status}: {answer:?}"
-        );
-    }
 }
 
 fn login(name: &str, password: &str, code: &str) -> Call {

@@ -350,8 +350,9 @@ async fn the_document_and_its_page_are_served() {
     assert_eq!(page.status, StatusCode::OK);
     let html = String::from_utf8(page.body).unwrap();
     for operation in operations::ALL {
-        let heading = format!("{} {}", operation.method.as_str(), operation.path);
-        assert!(html.contains(&heading), "{heading}");
+        let (method, path) = (operation.method.as_str(), operation.path);
+        let heading = format!("{method}</span> {path}</code>");
+        assert!(html.contains(&heading), "{method} {path}");
     }
     assert!(!html.contains("<script"));
 }

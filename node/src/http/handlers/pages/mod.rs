@@ -60,9 +60,10 @@ pub fn error_page(error: &ServiceError) -> Response {
 }
 
 /// The page of the API's calls. It is for programmers, in English whatever the browser prefers.
-pub(super) fn docs_page(groups: &[Group]) -> Response {
+pub(super) fn docs_page(groups: &[Group], common: &str) -> Response {
     let layout = view::Layout::new(answers::texts(), "API");
-    answers::html(StatusCode::OK, &view::Docs { layout, groups })
+    let page = view::Docs { layout, groups, common };
+    answers::html(StatusCode::OK, &page)
 }
 
 /// How long a page that anyone may see waits to know who looks at it.

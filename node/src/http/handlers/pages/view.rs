@@ -205,6 +205,8 @@ pub(super) struct Welcome<'a> {
 pub(super) struct Docs<'a> {
     pub(super) layout: Layout,
     pub(super) groups: &'a [Group],
+    /// Errors that every call may answer with.
+    pub(super) common: &'a str,
 }
 
 #[derive(Template)]

@@ -84,8 +84,13 @@ fn held_by_browser(ctx: &RequestContext, headers: &HeaderMap, challenge: &str) -
     Ok(())
 }
 
-/// A code and what it is of; without a word it is an authenticator app's.
+/// A code and what it is of; without a word it is an authenticator app's. A word without a code is a mistake of the caller,
+/// who believes that one was looked at.
 pub(super) fn given<'a>(method: Option<&str>, code: Option<&'a str>) -> Result<Option<Given<'a>>, Refused> {
-    let method = Method::parse(method.unwrap_or("totp")).ok_or_else(|| wrong("method", "is not known"))?;
-    Ok(code.map(|code| Given { method, code }))
+    let kind = Method::parse(method.unwrap_or("totp")).ok_or_else(|| wrong("method", "is not known"))?;
+    match code {
+        Some(code) => Ok(Some(Given { method: kind, code })),
+        None if method.is_some() => Err(wrong("code", "is missing: method says what it is of")),
+        None => Ok(None),
+    }
 }

@@ -99,20 +99,20 @@ pub(super) async fn step_up(
     JsonBody(body): JsonBody<api::StepUp>,
 ) -> Result<Response, Refused> {
     let password = body.password.map(SecretString::from);
+    let is_mailed = body.method.as_deref() == Some("email");
+    if is_mailed && body.code.is_none() && password.is_none() {
+        let awaited = app.auth.start_step_up(&ctx, &current).await?;
+        return Ok(deliver::second_factor(&ctx, &awaited));
+    }
+    if is_mailed {
+        return Err(wrong(
+            "method",
+            "email goes with nothing else here: answer the challenge that it opens",
+        ));
+    }
     let given = given(body.method.as_deref(), body.code.as_deref())?;
-    match (&given, &password) {
-        (None, None) if body.method.as_deref() == Some("email") => {
-            let awaited = app.auth.start_step_up(&ctx, &current).await?;
-            return Ok(deliver::second_factor(&ctx, &awaited));
-        }
-        (None, None) => return Err(wrong("code", "or password must be there")),
-        (Some(given), _) if !given.needs_no_challenge() => {
-            return Err(wrong(
-                "method",
-                "email takes no code here: answer the challenge that it opens",
-            ));
-        }
-        (Some(_), _) | (None, Some(_)) => {}
+    if given.is_none() && password.is_none() {
+        return Err(wrong("code", "or password must be there"));
     }
     let tokens = app.auth.step_up(&ctx, &current, password.as_ref(), given).await?;
     Ok(deliver::next_pair(&app, &ctx, &tokens))
