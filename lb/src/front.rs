@@ -14,7 +14,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora::apps::{HttpServerOptions, ServerApp};
+use pingora::apps::HttpServerOptions;
 use pingora::listeners::TlsAccept;
 use pingora::listeners::tls::{Acceptor, TlsSettings};
 use pingora::protocols::tls::TlsRef;
@@ -136,7 +136,8 @@ impl Front {
         })
     }
 
-    /// Serves on `sockets` until `shutdown` becomes true; requests in flight go on after that.
+    /// Serves on `sockets` until `shutdown` becomes true, then until every connection has ended: by itself, after its next
+    /// answer, or because its client was silent. pingora's own way would close them at once, whatever is on its way to them.
     pub async fn run(self, sockets: Vec<tokio::net::TcpListener>, shutdown: ShutdownWatch) {
         let front = Arc::new(self);
         let mut accepting = JoinSet::new();
@@ -144,8 +145,7 @@ impl Front {
             accepting.spawn(accept::run(Arc::clone(&front), socket, shutdown.clone()));
         }
         while accepting.join_next().await.is_some() {}
-        // Tells connections that wait for a next request to close.
-        front.app.cleanup().await;
+        front.crowd.empty().await;
     }
 }
 

@@ -130,8 +130,12 @@ pub const REDIRECT_CONNECTIONS_MAX: usize = 1_024;
 /// Time for a request on the redirecting listener.
 pub const REDIRECT_REQUEST_MS_MAX: u64 = 5_000;
 
-/// Time that connections get to close after the last request of a drain.
-pub const CLOSE_LINGER_MS: u64 = 200;
+/// Shortest time that connections get to end once nobody is let in any more.
+pub const CLOSE_LINGER_MS: u64 = 400;
+/// Silence after which a client's connection is closed when nobody is let in any more.
+pub const DRAIN_SILENCE_MS: u64 = 2_000;
+/// Pause between two looks at that silence.
+pub const DRAIN_LOOK_MS: u64 = 100;
 
 const _: () = assert!(NODES_MAX <= 64);
 const _: () = assert!(PROBE_FAILURES_MAX < PROBE_SILENCES_MAX);

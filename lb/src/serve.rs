@@ -286,7 +286,8 @@ async fn run(parts: Parts, sockets: Sockets, mut reloader: Reloader) -> Result<(
     Ok(())
 }
 
-/// Denies readiness and goes on serving until others have noticed; then takes no new connections and finishes what it has.
+/// Denies readiness and goes on serving until others have noticed; then takes no new connections, and serves those that it has
+/// until they have ended.
 async fn leave(
     drain: Drain,
     lifecycle: &Lifecycle,
@@ -306,14 +307,13 @@ async fn leave(
     let finish = async {
         let _ = front.await;
         lifecycle.empty().await;
-        sleep(Duration::from_millis(CLOSE_LINGER_MS)).await;
     };
     let rest = drain
         .max
         .saturating_sub(clock::now().saturating_duration_since(started));
     tokio::select! {
         () = finish => {}
-        () = sleep(rest.max(Duration::from_millis(CLOSE_LINGER_MS * 2))) => {
+        () = sleep(rest.max(Duration::from_millis(CLOSE_LINGER_MS))) => {
             tracing::warn!(in_flight = lifecycle.in_flight(), "drain.max_ms is over: requests in flight are given up");
         }
         () = signals.next_at_once() => {}

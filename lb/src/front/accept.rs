@@ -1,7 +1,10 @@
 //! Accepts connections: counts them, lets only so many in, and gives each a bounded time to shake hands.
+//!
+//! Who was let in by the kernel is served, also when the process is about to go.
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +19,7 @@ use super::Front;
 use super::crowd::{Crowd, Place};
 use super::proxy_protocol;
 use super::stream::ClientStream;
-use crate::limits::CLIENT_HANDSHAKE_MS_MAX;
+use crate::limits::{CLIENT_HANDSHAKE_MS_MAX, DRAIN_LOOK_MS};
 use crate::metrics::ClientFault;
 
 /// Why a connection was not served.
@@ -27,27 +30,20 @@ enum Turned {
     Failed,
 }
 
-/// Accepts on one socket until `shutdown` becomes true.
+/// Accepts on one socket until `shutdown` becomes true, and whoever has connected by then.
 pub(super) async fn run(front: Arc<Front>, socket: TcpListener, mut shutdown: ShutdownWatch) {
     loop {
         let accepted = tokio::select! {
             accepted = socket.accept() => accepted,
             changed = shutdown.changed() => {
                 if changed.is_err() || *shutdown.borrow() {
-                    return;
+                    break;
                 }
                 continue;
             }
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let limit = front.live.load().config.limits.connections;
-                let Some(place) = Crowd::enter(&front.crowd, limit) else {
-                    front.metrics.connection_refused("connections");
-                    continue;
-                };
-                tokio::spawn(serve(Arc::clone(&front), stream, peer, place, shutdown.clone()));
-            }
+            Ok((stream, peer)) => welcome(&front, stream, peer, &shutdown),
             Err(error) => {
                 // Out of file descriptors: others have to end first.
                 tracing::warn!(%error, "front cannot accept");
@@ -55,19 +51,53 @@ pub(super) async fn run(front: Arc<Front>, socket: TcpListener, mut shutdown: Sh
             }
         }
     }
+    // Closing the socket would reset whom the kernel has connected and nobody has accepted yet.
+    let Ok(socket) = socket.into_std() else { return };
+    while let Ok((stream, peer)) = socket.accept() {
+        if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+            welcome(&front, stream, peer, &shutdown);
+        }
+    }
+}
+
+fn welcome(front: &Arc<Front>, stream: TcpStream, peer: SocketAddr, shutdown: &ShutdownWatch) {
+    let limit = front.live.load().config.limits.connections;
+    let Some(place) = Crowd::enter(&front.crowd, limit) else {
+        front.metrics.connection_refused("connections");
+        return;
+    };
+    tokio::spawn(serve(Arc::clone(front), stream, peer, place, shutdown.clone()));
 }
 
 async fn serve(front: Arc<Front>, stream: TcpStream, peer: SocketAddr, mut place: Place, shutdown: ShutdownWatch) {
     let limit = Duration::from_millis(CLIENT_HANDSHAKE_MS_MAX);
-    let greeted = timeout(limit, greet(&front, stream, peer, &mut place)).await;
+    let greeted = timeout(limit, greet(&front, stream, peer, &mut place, &shutdown)).await;
     match greeted.unwrap_or(Err(Turned::Failed)) {
         Ok(stream) => {
-            front.app.process_new(Box::new(stream), &shutdown).await;
+            attend(front.app.process_new(Box::new(stream), &shutdown), shutdown.clone()).await;
         }
         Err(Turned::Away(limit)) => front.metrics.connection_refused(limit),
         Err(Turned::Failed) => front.metrics.client_fault(ClientFault::Handshake),
     }
     drop(place);
+}
+
+/// Serves a connection to its end. While the process leaves, the connection is looked at now and then, so that it notices
+/// that its client has been silent for long enough.
+async fn attend(serving: impl Future, mut shutdown: ShutdownWatch) {
+    let mut serving = pin!(serving);
+    loop {
+        let look = async {
+            // A sender that is gone asks for the same.
+            let _ = shutdown.wait_for(|leaving| *leaving).await;
+            sleep(Duration::from_millis(DRAIN_LOOK_MS)).await;
+        };
+        tokio::select! {
+            biased;
+            _ = &mut serving => return,
+            () = look => {}
+        }
+    }
 }
 
 /// Finds out who the client is, whether it may have one more connection, and shakes hands.
@@ -76,6 +106,7 @@ async fn greet(
     mut stream: TcpStream,
     peer: SocketAddr,
     place: &mut Place,
+    shutdown: &ShutdownWatch,
 ) -> Result<ClientStream, Turned> {
     let config = Arc::clone(&front.live.load().config);
     let trusted = &config.front.trusted_proxies;
@@ -95,5 +126,5 @@ async fn greet(
     let mut stream = L4Stream::from(stream);
     stream.set_socket_digest(digest);
     let stream = front.acceptor.tls_handshake(stream).await.map_err(|_| Turned::Failed)?;
-    Ok(ClientStream::new(stream))
+    Ok(ClientStream::new(stream, shutdown.clone()))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
 use crate::flood::key_of;
 
@@ -14,6 +15,7 @@ use crate::flood::key_of;
 pub struct Crowd {
     total: AtomicUsize,
     by_address: Mutex<HashMap<u64, u32>>,
+    left: Notify,
 }
 
 /// One open connection; counted until it is dropped.
@@ -40,7 +42,20 @@ impl Crowd {
 
     /// Open connections.
     pub fn total(&self) -> usize {
-        self.total.load(Ordering::Relaxed)
+        self.total.load(Ordering::Acquire)
+    }
+
+    /// Waits until no connection is open.
+    pub(super) async fn empty(&self) {
+        loop {
+            let left = self.left.notified();
+            tokio::pin!(left);
+            left.as_mut().enable();
+            if self.total() == 0 {
+                return;
+            }
+            left.await;
+        }
     }
 }
 
@@ -62,7 +77,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.crowd.total.fetch_sub(1, Ordering::Relaxed);
+        if self.crowd.total.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.crowd.left.notify_waiters();
+        }
         let Some(key) = self.key else { return };
         let mut by_address = self.crowd.by_address.lock();
         if let Some(count) = by_address.get_mut(&key) {
@@ -86,6 +103,20 @@ mod tests {
         assert_eq!(crowd.total(), 2);
         drop(first);
         assert!(Crowd::enter(&crowd, 2).is_some());
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_the_last_one_is_told() {
+        let crowd = Crowd::new();
+        let place = Crowd::enter(&crowd, 1).expect("room");
+        let waiting = tokio::spawn({
+            let crowd = Arc::clone(&crowd);
+            async move { crowd.empty().await }
+        });
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        drop(place);
+        waiting.await.expect("no panic");
     }
 
     #[test]

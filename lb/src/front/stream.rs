@@ -4,13 +4,16 @@
 //! [`CLIENT_HEAD_MS_MAX`], however the bytes drip: pingora would count the pause before each of them only. A connection that
 //! chose HTTP/2 must begin with its preface within the same time, which pingora would wait for without end; after it,
 //! pingora closes a connection that has no request for [`CLIENT_IDLE_SECONDS_MAX`](crate::limits::CLIENT_IDLE_SECONDS_MAX), and unfinished headers are none.
+//!
+//! While the process leaves, an HTTP/1 connection ends with its next answer. One without a request ends when its client has been
+//! silent for [`DRAIN_SILENCE_MS`], and is told so before: to close it at once would lose the request that is on its way.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use pingora::protocols::l4::stream::Stream as L4Stream;
@@ -21,11 +24,13 @@ use pingora::protocols::{
     UniqueIDType,
 };
 use pingora::proxy::Session;
+use pingora::server::ShutdownWatch;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::gather::Gather;
-use crate::limits::CLIENT_HEAD_MS_MAX;
+use crate::clock;
+use crate::limits::{CLIENT_HEAD_MS_MAX, DRAIN_SILENCE_MS};
 
 /// Bytes that every HTTP/2 connection begins with (RFC 9113, 3.4).
 const PREFACE_BYTES: usize = 24;
@@ -63,6 +68,10 @@ pub(super) struct ClientStream {
     watch: Watch,
     /// HTTP/1 only: HTTP/2 gathers its frames itself.
     gather: Option<Gather>,
+    /// Since when nothing has come while no request is open.
+    silent_since: Option<Instant>,
+    /// Becomes true when the process takes no new connections any more.
+    shutdown: ShutdownWatch,
 }
 
 /// What a client has only so much time for.
@@ -85,7 +94,7 @@ struct Head {
 }
 
 impl ClientStream {
-    pub(super) fn new(inner: TlsStream<L4Stream>) -> Self {
+    pub(super) fn new(inner: TlsStream<L4Stream>, shutdown: ShutdownWatch) -> Self {
         let (watch, gather) = if inner.selected_alpn_proto() == Some(ALPN::H2) {
             let preface = Watch::Preface {
                 missing: PREFACE_BYTES,
@@ -100,7 +109,30 @@ impl ClientStream {
             watch,
             gather,
             inner,
+            silent_since: None,
+            shutdown,
         }
+    }
+
+    /// Whether the connection should end, because the process leaves and the client has nothing to ask.
+    fn is_left(&mut self, is_pending: bool) -> bool {
+        let is_open = match &self.watch {
+            Watch::Heads(head) => head.is_some() || self.pace().is_none_or(|pace| pace.is_open.load(Ordering::Acquire)),
+            // HTTP/2 has words for it, and pingora says them.
+            Watch::Preface { .. } | Watch::Nothing => return false,
+        };
+        if is_open || !is_pending {
+            self.silent_since = None;
+            return false;
+        }
+        let now = clock::now();
+        let silent_since = *self.silent_since.get_or_insert(now);
+        let silence = now.saturating_duration_since(silent_since);
+        silence >= Duration::from_millis(DRAIN_SILENCE_MS) && *self.shutdown.borrow()
+    }
+
+    fn pace(&self) -> Option<&Pace> {
+        self.digest.as_ref()?.extension.get::<Pace>()
     }
 
     /// Looks at the clock after a read of so many bytes; true when the client takes too long.
@@ -153,10 +185,18 @@ impl AsyncRead for ClientStream {
         let before = buf.filled().len();
         let read = Pin::new(&mut this.inner).poll_read(cx, buf);
         let bytes = buf.filled().len() - before;
-        if matches!(read, Poll::Ready(Err(_))) || !this.is_too_slow(bytes, cx) {
+        if matches!(read, Poll::Ready(Err(_))) {
             return read;
         }
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        if this.is_too_slow(bytes, cx) {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        if this.is_left(read.is_pending()) {
+            // Nobody is there to hear that it failed.
+            let _ = ready!(Pin::new(&mut this.inner).poll_shutdown(cx));
+            return Poll::Ready(Ok(()));
+        }
+        read
     }
 }
 

@@ -67,6 +67,52 @@ async fn while_draining_readiness_is_denied_and_requests_are_still_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_was_made_in_time_gets_its_answer_after_the_listener_is_gone() {
+    let mut cluster = cluster_with(1, Options::default()).await;
+    let client = cluster.lb.client().clone();
+    let (mut first, mut second) = (client.connect().await, client.connect().await);
+    cluster.lb.signal("TERM");
+    until("nobody listens any more", || async {
+        TcpStream::connect(cluster.lb.front).await.is_err()
+    })
+    .await;
+    for stream in [&mut first, &mut second] {
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            .await
+            .expect("sent");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.expect("closed in order");
+        assert!(
+            answer.starts_with("HTTP/1.1 200 ") && answer.to_lowercase().contains("connection: close"),
+            "{answer}"
+        );
+    }
+    assert_eq!(cluster.lb.ended().await.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connections_are_told_the_end_and_do_not_hold_up_a_drain() {
+    let mut cluster = cluster_with(1, Options::default()).await;
+    let client = cluster.lb.client().clone();
+    let (mut fresh, mut kept) = (client.connect().await, client.connect().await);
+    kept.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .expect("sent");
+    let mut first = [0; 12];
+    kept.read_exact(&mut first).await.expect("an answer");
+    assert_eq!(&first, b"HTTP/1.1 200");
+    let start = Instant::now();
+    cluster.lb.signal("TERM");
+    let mut rest = Vec::new();
+    // An end without TLS's closing words would be an error here.
+    kept.read_to_end(&mut rest).await.expect("closed in order");
+    assert_eq!(fresh.read_to_end(&mut rest).await.expect("closed in order"), 0);
+    assert_eq!(cluster.lb.ended().await.code(), Some(0));
+    assert!(start.elapsed() < Duration::from_secs(9), "the drain's limit is ten");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_drain_ends_at_its_limit() {
     let options = Options {
         drain_max_ms: 500,
