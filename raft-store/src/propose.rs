@@ -154,6 +154,8 @@ enum Try {
     Applied(Applied),
     /// In no log.
     Not(NotExecuted),
+    /// In no log, and it must not get there later.
+    Never(NotExecuted),
     /// Maybe in a log.
     Maybe(String),
 }
@@ -189,7 +191,13 @@ impl Proposer {
         let mut not_executed = NotExecuted::NoLeader;
         let mut maybe: Option<String> = None;
         let mut tries = 0_u32;
+        // The command carries the time of this machine as it was before this call. What was stamped by a clock that was off stays
+        // wrong when the clock is right again, and would carry the time of the whole cluster away.
         while Instant::now() < deadline {
+            if matches!(self.judgement.look(), Clock::Off(_)) {
+                not_executed = NotExecuted::Clock;
+                break;
+            }
             if *self.closing.borrow() {
                 not_executed = NotExecuted::ShuttingDown;
                 break;
@@ -201,6 +209,10 @@ impl Proposer {
                 match self.try_at(leader, &command, deadline).await {
                     Try::Applied(applied) => return self.wait_applied(applied, deadline).await,
                     Try::Not(reason) => not_executed = reason,
+                    Try::Never(reason) => {
+                        not_executed = reason;
+                        break;
+                    }
                     Try::Maybe(reason) => maybe = Some(reason),
                 }
             }
@@ -214,9 +226,11 @@ impl Proposer {
 
     /// One try at the believed leader, given up when another one is known.
     async fn try_at(&self, leader: u64, command: &Bytes, deadline: Instant) -> Try {
-        // What it is about to propose carries the time of this machine.
-        if self.judgement.look() != Clock::Good {
-            return Try::Not(NotExecuted::Clock);
+        match self.judgement.look() {
+            Clock::Good => {}
+            // Just started: it will be known soon.
+            Clock::Unknown => return Try::Not(NotExecuted::Clock),
+            Clock::Off(_) => return Try::Never(NotExecuted::Clock),
         }
         if leader != self.me {
             return self.try_there(leader, command.clone(), deadline).await;
@@ -261,7 +275,7 @@ impl Proposer {
         match answer.map(Proposed::from_bytes) {
             Ok(Ok(Proposed::Applied { index, reply })) => Try::Applied(Applied { index, reply }),
             Ok(Ok(Proposed::NotLeader)) => Try::Not(NotExecuted::NoLeader),
-            Ok(Ok(Proposed::Clock)) => Try::Not(NotExecuted::Clock),
+            Ok(Ok(Proposed::Clock)) => Try::Never(NotExecuted::Clock),
             Ok(Ok(Proposed::Busy)) => Try::Not(NotExecuted::QueueFull),
             Ok(Ok(Proposed::Unknown { reason })) => Try::Maybe(reason),
             Ok(Err(error)) => Try::Maybe(error.to_string()),

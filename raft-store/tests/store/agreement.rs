@@ -178,6 +178,24 @@ async fn otp_5_a_member_whose_clock_jumps_ahead_proposes_nothing_until_it_is_rig
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn otp_5_what_a_wrong_clock_stamped_is_not_proposed_when_the_clock_is_right_again() {
+    let (cluster, push) = with_pushed_clock(3).await;
+    for target in [1, 3] {
+        cluster.store(2).transfer_leader(Some(target), soon()).await.unwrap();
+        count_up(cluster.store(3), 10, "k").await;
+        push.store(3_600_000, SeqCst);
+        let proposing = cluster.store(3).propose(command(11, "k"), soon());
+        let mended = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            push.store(0, SeqCst);
+        };
+        let (outcome, ()) = tokio::join!(proposing, mended);
+        assert!(refused_for_its_clock(&outcome), "{outcome:?}");
+    }
+    cluster.stop_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn otp_5_a_member_that_starts_with_a_clock_behind_proposes_nothing() {
     let (mut cluster, _) = with_pushed_clock(3).await;
     cluster.stop(3).await;
