@@ -22,8 +22,10 @@ async fn every_promise_holds_while_nodes_die_vanish_and_stand_still() {
         length: Duration::from_secs(10),
         seed: 7,
         patience: PATIENCE,
+        rate_percent: 100,
         programs: deps.parent().map(Path::to_owned).unwrap(),
         older: None,
+        logs: None,
         progress: true,
     };
     let run = runner::run(wish).await.unwrap();

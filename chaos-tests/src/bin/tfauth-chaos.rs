@@ -1,5 +1,6 @@
 //! `infra/dev chaos`: real clusters, broken on purpose.
 
+use chaos_tests::chaos::campaign::{self, Plan};
 use chaos_tests::chaos::report::{self, RunReport};
 use chaos_tests::chaos::runner::{self, Wish};
 use chaos_tests::chaos::scenario::{self, Scenario};
@@ -8,6 +9,7 @@ use chaos_tests::{clock, entropy, nemeses, workloads};
 use clap::Parser;
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -17,18 +19,25 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Parser)]
 #[command(
     version,
-    after_help = "Examples:\n  infra/dev chaos --list\n  infra/dev chaos --scenario kill-leader --seconds 60\n  infra/dev chaos --minutes 60 --nodes 5\n  infra/dev chaos --scenario smoke --json\n\nExit codes: 0 every promise held, 1 one did not or a run broke, 2 it cannot run as asked."
+    after_help = "Examples:\n  infra/dev chaos --list\n  infra/dev chaos --scenario kill-leader --seconds 60\n  infra/dev chaos --minutes 60 --nodes 5\n  infra/dev chaos --campaign --minutes 240 --streams 3 --out nightly\n  infra/dev chaos --scenario smoke --json\n\nExit codes: 0 every promise held, 1 one did not or a run broke, 2 it cannot run as asked."
 )]
 struct Options {
     /// Which scenario: a name, several with commas between, or `all`.
     #[arg(long, default_value = "all")]
     scenario: String,
-    /// Seconds under faults of each run.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    seconds: u64,
+    /// Seconds under faults of each run: 30, or 60 where minutes are shared.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: Option<u64>,
     /// Minutes under faults in all: scenarios take turns until they are over.
-    #[arg(long, conflicts_with = "seconds", value_parser = clap::value_parser!(u64).range(1..=10_080))]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=10_080))]
     minutes: Option<u64>,
+    /// Each run in a process of its own, with three and with five nodes in turns. What lies in the folder of --out counts: a
+    /// campaign that was stopped goes on, and the summary there is of all of it.
+    #[arg(long, requires = "minutes")]
+    campaign: bool,
+    /// Runs of a campaign at the same time. Each takes the better part of a core at the usual rate.
+    #[arg(long, requires = "campaign", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=64))]
+    streams: u16,
     /// Decides who is struck, when and for how long.
     #[arg(long)]
     seed: Option<u64>,
@@ -38,9 +47,15 @@ struct Options {
     /// Bounds of time are so many times as wide, for machines that are busy with other things.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=20))]
     patience: u32,
+    /// Clients arrive at so many hundredths of the usual rates.
+    #[arg(long, default_value_t = 100, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(5..=1_000))]
+    rate: u32,
     /// Where the page and the JSON of each run go.
     #[arg(long, value_name = "FOLDER", default_value = "chaos-reports")]
     out: PathBuf,
+    /// Leave the page to whoever reads the JSON.
+    #[arg(long)]
+    no_page: bool,
     /// Folder with the programs of an older build, for the scenario of mixed versions.
     #[arg(long, value_name = "FOLDER")]
     older: Option<PathBuf>,
@@ -50,11 +65,15 @@ struct Options {
     /// Show scenarios, nemeses and workloads, and run nothing.
     #[arg(long)]
     list: bool,
-    /// Make the page and the table of availability anew from the JSON files in this folder, and run nothing.
+    /// Make the page, the summary and the table of availability anew from the JSON files in this folder, and run nothing.
     #[arg(long, value_name = "FOLDER")]
     report: Option<PathBuf>,
 }
 
+/// Of the page of all runs.
+const TITLE: &str = "Chaos runs of tfauth";
+/// Length of one run.
+const RUN_SECONDS: u64 = 30;
 /// Length of one run where minutes are shared.
 const TURN_SECONDS: u64 = 60;
 
@@ -81,24 +100,25 @@ async fn main() -> ExitCode {
     })
 }
 
-/// Packets are dropped in a network of this run's own, where root can make one: the same program again, inside of it.
+/// Packets are dropped in a network of this run's own, where root can make one: the same program again, inside of it. A
+/// campaign leaves that to its runs.
 fn in_own_network(options: &Options) -> Option<ExitCode> {
     let wanted = choose(&options.scenario).is_ok_and(|all| all.iter().any(|scenario| scenario.needs(Need::Packets)));
     let inside = std::env::var_os(nemeses::OWN_NETWORK).is_some();
-    if !wanted || inside || options.list || options.report.is_some() || !rustix::process::geteuid().is_root() {
+    let idle = options.list || options.campaign || options.report.is_some();
+    if !wanted || inside || idle || !rustix::process::geteuid().is_root() {
         return None;
     }
     let own = std::env::current_exe().ok()?;
-    let status = Command::new("unshare")
+    // In the place of this process, so that a signal to it reaches the run.
+    let why = Command::new("unshare")
         .args(["--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"])
         .arg(own)
         .args(std::env::args_os().skip(1))
         .env(nemeses::OWN_NETWORK, "1")
-        .status()
-        .ok()?;
-    Some(ExitCode::from(
-        status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(1),
-    ))
+        .exec();
+    eprintln!("tfauth-chaos: unshare: {why}");
+    Some(ExitCode::from(2))
 }
 
 async fn go(options: &Options) -> Result<ExitCode, String> {
@@ -107,50 +127,18 @@ async fn go(options: &Options) -> Result<ExitCode, String> {
         return Ok(ExitCode::SUCCESS);
     }
     if let Some(folder) = &options.report {
-        let runs = read_all(folder)?;
+        let runs = report::read_all(folder)?;
         println!("{}", report::availability_table(&report::availability_rows(&runs)));
-        write(&folder.join("index.html"), &report::page(&runs, "Chaos runs of tfauth"))?;
+        report::write_summary(folder, &runs, &[], &[])?;
+        report::write(&folder.join("index.html"), &report::page(&runs, TITLE))?;
         return Ok(ExitCode::SUCCESS);
     }
     let chosen = choose(&options.scenario)?;
     std::fs::create_dir_all(&options.out).map_err(|e| format!("{}: {e}", options.out.display()))?;
-    let seed = options.seed.unwrap_or_else(entropy::fresh_seed);
-    let until = options.minutes.map(|minutes| clock::unix_seconds() + minutes * 60);
-    let seconds = if until.is_some() { TURN_SECONDS } else { options.seconds };
-    let (mut runs, mut failed, mut skipped) = (Vec::new(), 0, Vec::new());
-    for number in 0.. {
-        let over = match until {
-            Some(until) => clock::unix_seconds() >= until,
-            None => number >= chosen.len(),
-        };
-        let Some(scenario) = chosen.get(number % chosen.len()).filter(|_| !over) else {
-            break;
-        };
-        // Each turn has a plan of its own, and the first ones have the seed that was asked for.
-        let seed = seed + (number / chosen.len()) as u64;
-        if let Some(why) = runner::missing(scenario, options.older.as_deref()) {
-            skipped.push(scenario.name);
-            eprintln!("tfauth-chaos: SKIPPED {}: {why}", scenario.name);
-            if skipped.len() > chosen.len() {
-                break;
-            }
-            continue;
-        }
-        match one(options, scenario, seconds, seed).await {
-            Ok(run) => {
-                failed += usize::from(!run.held);
-                runs.push(run);
-            }
-            Err(why) => {
-                failed += 1;
-                eprintln!("tfauth-chaos: {} (seed {seed}) could not be run: {why}", scenario.name);
-            }
-        }
-        write(
-            &options.out.join("index.html"),
-            &report::page(&runs, "Chaos runs of tfauth"),
-        )?;
+    if options.campaign {
+        return campaign(options, &chosen).await;
     }
+    let (runs, failed) = in_turns(options, &chosen).await?;
     if !options.json {
         println!("{}", report::availability_table(&report::availability_rows(&runs)));
         println!(
@@ -167,6 +155,96 @@ async fn go(options: &Options) -> Result<ExitCode, String> {
     })
 }
 
+/// One run after the other, each scenario once or until the minutes are over; how many failed.
+async fn in_turns(options: &Options, chosen: &[&'static Scenario]) -> Result<(Vec<RunReport>, usize), String> {
+    let seed = options.seed.unwrap_or_else(entropy::fresh_seed);
+    let until = options.minutes.map(|minutes| clock::unix_seconds() + minutes * 60);
+    let usual = if until.is_some() { TURN_SECONDS } else { RUN_SECONDS };
+    let seconds = options.seconds.unwrap_or(usual);
+    let (mut runs, mut failed, mut skipped) = (Vec::new(), 0, 0);
+    for number in 0.. {
+        let over = match until {
+            Some(until) => clock::unix_seconds() >= until,
+            None => number >= chosen.len(),
+        };
+        let Some(scenario) = chosen.get(number % chosen.len()).filter(|_| !over) else {
+            break;
+        };
+        // Each turn has a plan of its own, and the first ones have the seed that was asked for.
+        let seed = seed + (number / chosen.len()) as u64;
+        if let Some(why) = runner::missing(scenario, options.older.as_deref()) {
+            skipped += 1;
+            eprintln!("tfauth-chaos: SKIPPED {}: {why}", scenario.name);
+            if skipped > chosen.len() {
+                break;
+            }
+            continue;
+        }
+        match one(options, scenario, seconds, seed).await {
+            Ok(run) => {
+                failed += usize::from(!run.held);
+                runs.push(run);
+            }
+            Err(why) => {
+                failed += 1;
+                eprintln!("tfauth-chaos: {} (seed {seed}) could not be run: {why}", scenario.name);
+            }
+        }
+        if !options.no_page {
+            report::write(&options.out.join("index.html"), &report::page(&runs, TITLE))?;
+        }
+    }
+    Ok((runs, failed))
+}
+
+async fn campaign(options: &Options, chosen: &[&'static Scenario]) -> Result<ExitCode, String> {
+    let mut arguments = vec![
+        format!("--patience={}", options.patience),
+        format!("--rate={}", options.rate),
+    ];
+    if let Some(older) = &options.older {
+        arguments.push(format!("--older={}", older.display()));
+    }
+    let plan = Plan {
+        turns: campaign::turns(chosen, options.nodes),
+        seconds_wanted: options.minutes.unwrap_or_default() * 60,
+        seconds_each: options.seconds.unwrap_or(TURN_SECONDS),
+        streams: options.streams,
+        seed: options.seed,
+        arguments,
+        program: std::env::current_exe().map_err(|e| format!("cannot tell where this program lies: {e}"))?,
+        folder: options.out.clone(),
+    };
+    let outcome = campaign::run(plan).await?;
+    let runs = &outcome.runs;
+    report::write(&options.out.join("index.html"), &report::page(runs, TITLE))?;
+    let summary = options.out.join("summary.html");
+    for why in outcome
+        .skipped
+        .iter()
+        .map(|what| format!("SKIPPED {what}"))
+        .chain(outcome.not_made.clone())
+    {
+        eprintln!("tfauth-chaos: {why}");
+    }
+    if options.json {
+        println!("{{\"held\":{},\"runs\":{}}}", outcome.held(), runs.len());
+    } else {
+        println!("{}", report::availability_table(&report::availability_rows(runs)));
+        let held = runs.iter().filter(|run| run.held).count();
+        println!(
+            "{held} of {} runs held every promise; see {}",
+            runs.len(),
+            summary.display()
+        );
+    }
+    Ok(if outcome.held() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
 async fn one(options: &Options, scenario: &'static Scenario, seconds: u64, seed: u64) -> Result<RunReport, String> {
     let began = clock::unix_seconds();
     let wish = Wish {
@@ -175,15 +253,17 @@ async fn one(options: &Options, scenario: &'static Scenario, seconds: u64, seed:
         length: Duration::from_secs(seconds),
         seed,
         patience: options.patience,
+        rate_percent: options.rate,
         programs: programs()?,
         older: options.older.clone(),
+        logs: Some(options.out.join(format!("{}-{seed}.logs", scenario.name))),
         progress: !options.json,
     };
     let run = runner::run(wish).await?;
     let report = report::of_run(&run, began);
     let text = serde_json::to_string(&report).map_err(|e| e.to_string())?;
     let name = format!("{}-{}-{seed}-{began}", scenario.name, report.nodes);
-    write(&options.out.join(format!("{name}.json")), &text)?;
+    report::write(&options.out.join(format!("{name}.json")), &text)?;
     if !report.held {
         let lines: Vec<String> = run
             .evidence
@@ -191,7 +271,7 @@ async fn one(options: &Options, scenario: &'static Scenario, seconds: u64, seed:
             .iter()
             .filter_map(|call| serde_json::to_string(call).ok())
             .collect();
-        write(&options.out.join(format!("{name}.history.jsonl")), &lines.join("\n"))?;
+        report::write(&options.out.join(format!("{name}.history.jsonl")), &lines.join("\n"))?;
     }
     if options.json {
         println!("{text}");
@@ -270,20 +350,4 @@ fn list(json: bool) {
     }
     // Whoever reads the beginning only is no fault.
     let _ = std::io::stdout().write_all(text.as_bytes());
-}
-
-fn read_all(folder: &Path) -> Result<Vec<RunReport>, String> {
-    let entries = std::fs::read_dir(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|path| path.extension().is_some_and(|e| e == "json"));
-    files.sort();
-    let read = |path: &PathBuf| {
-        let text = std::fs::read_to_string(path).map_err(|e| format!("{}: {e}", path.display()))?;
-        serde_json::from_str(&text).map_err(|e| format!("{}: {e}", path.display()))
-    };
-    files.iter().map(read).collect()
-}
-
-fn write(path: &Path, text: &str) -> Result<(), String> {
-    std::fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
 }

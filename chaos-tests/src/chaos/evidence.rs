@@ -88,6 +88,8 @@ pub struct Evidence {
     pub gap_max: Option<Duration>,
     /// Bounds of time are so many times as wide: for machines that are busy with other things.
     pub patience: u32,
+    /// Clients arrived at so many hundredths of the usual rates.
+    pub rate_percent: u32,
 }
 
 impl Evidence {

@@ -106,6 +106,16 @@ impl Field {
         self.network.nodes().len().saturating_sub(1) / 2
     }
 
+    /// As many nodes as may fail, the leader first.
+    ///
+    /// # Errors
+    /// As [`Field::leader`].
+    pub async fn minority_with_leader(&self) -> Result<Vec<String>, String> {
+        let (leader, others) = self.leader_and_others().await?;
+        let others = others.into_iter().take(self.minority().saturating_sub(1));
+        Ok(std::iter::once(leader).chain(others).collect())
+    }
+
     /// Everybody's state.
     pub async fn status(&self) -> ClusterStatus {
         self.cluster.status().await
@@ -129,10 +139,16 @@ impl Field {
     /// # Errors
     /// It runs and cannot be killed.
     pub async fn kill(&self, name: &str) -> Result<(), String> {
+        let members = self.cluster.members();
+        members.reap().await.map_err(text)?;
         if self.pid(name).is_none() {
             return Ok(());
         }
-        self.cluster.members().kill(name).await.map_err(text)
+        match members.kill(name).await {
+            // It ended by itself in this very moment, as a node on a broken disk does.
+            Err(_) if self.pid(name).is_none() => Ok(()),
+            other => other.map_err(text),
+        }
     }
 
     /// Starts a member that is down, and waits until it answers.

@@ -7,6 +7,7 @@
 //! of a run and not the run.
 
 pub mod aftermath;
+pub mod campaign;
 pub mod evidence;
 pub mod field;
 pub mod mailbox;

@@ -36,10 +36,14 @@ pub struct Wish {
     pub seed: u64,
     /// Bounds of time are so many times as wide.
     pub patience: u32,
+    /// Clients arrive at so many hundredths of the usual rates.
+    pub rate_percent: u32,
     /// Folder of the programs.
     pub programs: PathBuf,
     /// Folder of the programs of an older build.
     pub older: Option<PathBuf>,
+    /// Where the logs of the members go when a promise was broken.
+    pub logs: Option<PathBuf>,
     /// Says what is being done.
     pub progress: bool,
 }
@@ -103,11 +107,12 @@ pub async fn run(wish: Wish) -> Result<Run, String> {
         clocks_moved: wish.scenario.needs(Need::Clock),
         gap_max: wish.scenario.gap.map(super::scenario::Gap::bound),
         patience: wish.patience,
+        rate_percent: wish.rate_percent,
         ..Evidence::default()
     };
     say(&format!("breaking things for {} s", wish.length.as_secs()));
     evidence.began_us = stage.recorder.now_us();
-    let traffic = Traffic::start(&stage, workloads);
+    let traffic = Traffic::start(&stage, workloads, wish.rate_percent);
     strike(&wish, &field, &stage, &mut evidence).await?;
     let mended = Instant::now();
     evidence.mended_us = stage.recorder.at(mended);
@@ -121,11 +126,28 @@ pub async fn run(wish: Wish) -> Result<Run, String> {
     aftermath::settle(&field, wish.patience, &mut evidence.aftermath).await;
     aftermath::ask(&field, &stage, &evidence.calls, &mut evidence.aftermath).await;
     let verdicts = promises::judge(&evidence);
+    if let Some(folder) = wish
+        .logs
+        .as_ref()
+        .filter(|_| verdicts.iter().any(|verdict| !verdict.held))
+    {
+        keep_logs(&field, folder)?;
+    }
     Ok(Run {
         wish,
         evidence,
         verdicts,
     })
+}
+
+fn keep_logs(field: &Field, folder: &Path) -> Result<(), String> {
+    std::fs::create_dir_all(folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    for name in field.cluster.description().names() {
+        let log = field.cluster.layout().log(&name);
+        // One that never started has none.
+        let _none = std::fs::copy(&log, folder.join(format!("{name}.log")));
+    }
+    Ok(())
 }
 
 /// A cluster whose members reach each other through proxies.

@@ -100,6 +100,15 @@ pub const ALL: &[Scenario] = &[
         &["replace-follower", "kill-leader", "replace-leader"],
         SILENCE,
     ),
+    row("narrow-install", 3, &["narrow-install"], SILENCE),
+    row("shrink-and-grow", 5, &["shrink-and-grow"], SILENCE),
+    row("out-of-memory", 3, &["out-of-memory", "out-of-memory-leader"], SILENCE),
+    row(
+        "two-of-five",
+        5,
+        &["pause-minority", "vanish-minority", "power-loss-minority"],
+        SILENCE,
+    ),
     row("transfer-storm", 3, &["transfer-storm"], None),
     row(
         "transfers-and-partitions",

@@ -22,6 +22,9 @@ pub struct Administrator {
     token: Mutex<String>,
 }
 
+/// In the words of the HTTP client: no connection, or no handshake on it, so that no byte of the call left.
+const NOT_CONNECTED: &str = "client error (Connect)";
+
 /// Everything that a workload may use.
 pub struct Stage {
     apis: Vec<Api>,
@@ -156,8 +159,8 @@ impl Stage {
         }
     }
 
-    /// Asks through the load balancer of that number, and through the next one when nobody listens there: a client with two
-    /// addresses does the same, and nothing was sent.
+    /// Asks through the load balancer of that number, and through the next one when no connection to it was made: a client
+    /// with two addresses does the same, and nothing was sent.
     pub async fn ask<F>(
         &self,
         ask: Ask,
@@ -170,7 +173,7 @@ impl Stage {
     {
         let attempt = async {
             match send(self.at(door)).await {
-                Err(reason) if reason.contains("tcp connect error") => send(self.at(door + 1)).await,
+                Err(reason) if reason.contains(NOT_CONNECTED) => send(self.at(door + 1)).await,
                 other => other,
             }
         };

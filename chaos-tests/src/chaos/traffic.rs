@@ -20,12 +20,15 @@ pub(super) struct Traffic {
 }
 
 impl Traffic {
-    /// Lets clients of every workload arrive.
-    pub(super) fn start(stage: &Arc<Stage>, workloads: Vec<(Row, Arc<dyn Workload>)>) -> Self {
+    /// Lets clients of every workload arrive, at `rate_percent` of the usual rates.
+    pub(super) fn start(stage: &Arc<Stage>, workloads: Vec<(Row, Arc<dyn Workload>)>, rate_percent: u32) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let tasks = workloads
             .into_iter()
-            .map(|(row, workload)| tokio::spawn(arrivals(row, workload, Arc::clone(stage), Arc::clone(&stop))))
+            .map(|(row, workload)| {
+                let pause = Duration::from_millis(row.every_ms) * 100 / rate_percent.max(1);
+                tokio::spawn(arrivals(pause, workload, Arc::clone(stage), Arc::clone(&stop)))
+            })
             .collect();
         Self { stop, tasks }
     }
@@ -43,8 +46,8 @@ impl Traffic {
     }
 }
 
-async fn arrivals(row: Row, workload: Arc<dyn Workload>, stage: Arc<Stage>, stop: Arc<AtomicBool>) {
-    let mut ticks = interval(Duration::from_millis(row.every_ms));
+async fn arrivals(pause: Duration, workload: Arc<dyn Workload>, stage: Arc<Stage>, stop: Arc<AtomicBool>) {
+    let mut ticks = interval(pause);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut under_way = JoinSet::new();
     loop {

@@ -75,6 +75,11 @@ pub(super) const ALL: &[Nemesis] = &[
         },
     ),
     nemesis(
+        "power-loss-minority",
+        "as many nodes as may fail lose power at the same moment, the leader among them",
+        |field, hold| async move { lose_power(field, &field.minority_with_leader().await?, hold).await }.boxed(),
+    ),
+    nemesis(
         "power-loss-everywhere",
         "all nodes lose power at the same moment",
         |field, hold| async move { lose_power(field, field.network.nodes(), hold / 3).await }.boxed(),

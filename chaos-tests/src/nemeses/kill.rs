@@ -24,15 +24,7 @@ pub(super) const ALL: &[Nemesis] = &[
     nemesis(
         "kill-minority",
         "kill -9 of as many nodes as may fail, the leader among them",
-        |field, hold| {
-            async move {
-                let (leader, others) = field.leader_and_others().await?;
-                let others = others.into_iter().take(field.minority().saturating_sub(1));
-                let victims: Vec<String> = std::iter::once(leader).chain(others).collect();
-                kill(field, &victims, hold).await
-            }
-            .boxed()
-        },
+        |field, hold| async move { kill(field, &field.minority_with_leader().await?, hold).await }.boxed(),
     ),
     nemesis("kill-all", "kill -9 of all nodes at the same moment", |field, hold| {
         async move { kill(field, field.network.nodes(), hold / 4).await }.boxed()

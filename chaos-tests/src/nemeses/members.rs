@@ -1,8 +1,10 @@
-//! Nodes that lose their disk and are replaced by new ones, as the runbook says; also one that dies again while it receives the
-//! snapshot that it begins with.
+//! Nodes that lose their disk and are replaced by new ones, as the runbook says; one that dies again while it receives the
+//! snapshot that it begins with, or gets it over a narrow path; and clusters that become smaller and larger again.
 
-use super::{Need, Nemesis, Strike};
+use super::{Need, Nemesis, Strike, struck_since};
 use crate::chaos::field::{Field, text};
+use crate::proxy::Way;
+use cluster_harness::resize;
 use futures_util::FutureExt as _;
 use std::time::Duration;
 use tokio::time::sleep;
@@ -39,7 +41,22 @@ pub(super) const ALL: &[Nemesis] = &[
         need: Need::Nothing,
         act: |field, hold| async move { kill_while_it_joins(field, hold).await }.boxed(),
     },
+    Nemesis {
+        name: "narrow-install",
+        about: "a new node gets its snapshot over a path of 64 to 256 KiB in a second",
+        need: Need::Nothing,
+        act: |field, _| async move { install_slowly(field).await }.boxed(),
+    },
+    Nemesis {
+        name: "shrink-and-grow",
+        about: "nodes are removed down to three, the leader among them, and join again with empty disks",
+        need: Need::Nothing,
+        act: |field, hold| async move { shrink_and_grow(field, hold).await }.boxed(),
+    },
 ];
+
+/// The smallest cluster that survives a death.
+const NODES_LEFT: usize = 3;
 
 async fn replace(field: &Field, victim: &str) -> Result<Strike, String> {
     let replaced = field.cluster.replace_node(victim).await.map_err(text)?;
@@ -63,4 +80,50 @@ async fn kill_while_it_joins(field: &Field, hold: Duration) -> Result<Strike, St
     let replaced = cluster_harness::replace::occupy(members, &place).await.map_err(text)?;
     let note = format!("{kills} kills, node {} by node {}", replaced.old, replaced.new);
     Ok(Strike::on(&[victim], kills > 0 && replaced.new != replaced.old, note))
+}
+
+async fn install_slowly(field: &Field) -> Result<Strike, String> {
+    let (_, others) = field.leader_and_others().await?;
+    let victim = field.pick(&others)?;
+    let way = Way {
+        bytes_per_second: Some(field.within(64..=256) * 1024),
+        ..Way::default()
+    };
+    let before = field.network.figures().pieces_struck;
+    field.network.change_around(&victim, way, false);
+    let replaced = field.cluster.replace_node(&victim).await;
+    let struck = struck_since(field, before);
+    field.network.heal();
+    let replaced = replaced.map_err(text)?;
+    let note = format!(
+        "{way:?}, {struck} pieces, node {} by node {}",
+        replaced.old, replaced.new
+    );
+    Ok(Strike::on(&[victim], struck > 0 && replaced.new != replaced.old, note))
+}
+
+async fn shrink_and_grow(field: &Field, hold: Duration) -> Result<Strike, String> {
+    let (leader, others) = field.leader_and_others().await?;
+    let too_many = field.network.nodes().len().saturating_sub(NODES_LEFT);
+    let victims: Vec<String> = std::iter::once(leader).chain(others).take(too_many).collect();
+    if victims.is_empty() {
+        return Err(format!("a cluster of {NODES_LEFT} has nobody to spare"));
+    }
+    let members = field.cluster.members();
+    let mut notes = Vec::new();
+    for victim in &victims {
+        notes.push(format!(
+            "node {} removed",
+            resize::remove(members, victim).await.map_err(text)?
+        ));
+    }
+    let voters = field.view().await?.members.len();
+    sleep(hold).await;
+    for victim in &victims {
+        notes.push(format!(
+            "node {} joined",
+            resize::add(members, victim).await.map_err(text)?
+        ));
+    }
+    Ok(Strike::on(&victims, voters == NODES_LEFT, notes.join(", ")))
 }

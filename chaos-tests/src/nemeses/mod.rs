@@ -12,6 +12,7 @@ mod kill;
 mod lb_loss;
 mod leadership;
 mod members;
+mod memory;
 pub mod packets;
 mod partition;
 mod pause;
@@ -78,6 +79,7 @@ pub const ALL: &[&[Nemesis]] = &[
     lb_loss::ALL,
     leadership::ALL,
     members::ALL,
+    memory::ALL,
     packets::ALL,
     partition::ALL,
     pause::ALL,

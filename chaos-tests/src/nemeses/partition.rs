@@ -37,6 +37,22 @@ pub(super) const ALL: &[Nemesis] = &[
         },
     ),
     cut(
+        "vanish-minority",
+        "nobody hears as many nodes as may fail, the leader among them",
+        |field, hold| {
+            async move {
+                let victims = field.minority_with_leader().await?;
+                held(field, hold, &victims, || {
+                    for victim in &victims {
+                        field.network.change_around(victim, Way::cut(), true);
+                    }
+                })
+                .await
+            }
+            .boxed()
+        },
+    ),
+    cut(
         "isolate-follower",
         "a follower and the other nodes do not hear each other",
         |field, hold| {

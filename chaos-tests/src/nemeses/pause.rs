@@ -32,6 +32,12 @@ pub(super) const ALL: &[Nemesis] = &[
         },
     },
     Nemesis {
+        name: "pause-minority",
+        about: "as many nodes as may fail stand still, the leader among them",
+        need: Need::Nothing,
+        act: |field, hold| async move { pause(field, &field.minority_with_leader().await?, hold).await }.boxed(),
+    },
+    Nemesis {
         name: "pause-all",
         about: "all nodes stand still, as on a host that is moved",
         need: Need::Nothing,

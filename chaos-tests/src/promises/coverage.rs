@@ -6,7 +6,7 @@ use crate::chaos::recorder::Outcome;
 
 /// Successful calls that each workload needs.
 const OK_MIN: usize = 1;
-/// Successful calls that a run needs in a second, on average.
+/// Successful calls that a run at the usual rates needs in a second, on average.
 const OK_PER_SECOND_MIN: u64 = 4;
 
 pub(super) fn check(evidence: &Evidence) -> Verdict {
@@ -29,6 +29,7 @@ pub(super) fn check(evidence: &Evidence) -> Verdict {
     }
     let all = evidence.calls.iter().filter(succeeded).count();
     let needed = evidence.ended_us.saturating_sub(evidence.began_us) / 1_000_000 * OK_PER_SECOND_MIN;
+    let needed = needed * u64::from(evidence.rate_percent) / 100;
     if (all as u64) < needed {
         broken.push(format!("{all} calls succeeded in all, at least {needed} are needed"));
     }
@@ -67,5 +68,7 @@ mod tests {
         assert!(check(&evidence).held);
         evidence.ended_us = 10_000_000;
         assert!(!check(&evidence).held, "one call in ten seconds is idle");
+        evidence.rate_percent = 2;
+        assert!(check(&evidence).held, "not where so few are wished");
     }
 }

@@ -137,6 +137,7 @@ pub(crate) mod testing {
         Evidence {
             calls,
             patience: 1,
+            rate_percent: 100,
             ..Evidence::default()
         }
     }

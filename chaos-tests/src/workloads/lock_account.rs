@@ -30,7 +30,8 @@ fn prepare(stage: Arc<Stage>) -> Prepared {
     async move {
         let person = Accounts::make(&stage, "locked", 1, false)
             .await?
-            .take()
+            .take(&stage)
+            .await
             .ok_or("no account")?;
         let path = format!("/v1/admin/accounts?search={}", person.username);
         let found = stage.any().send(Method::GET, &path, &stage.admin_token(), None).await?;

@@ -35,7 +35,9 @@ fn prepare(stage: Arc<Stage>) -> Prepared {
 impl Workload for Login {
     fn arrive(self: Arc<Self>, stage: Arc<Stage>, due: Instant) -> BoxFuture<'static, ()> {
         async move {
-            let Some(person) = self.0.take() else { return };
+            let Some(person) = self.0.take(&stage).await else {
+                return;
+            };
             log_in(&stage, &person, due).await;
             self.0.put(person);
         }

@@ -38,7 +38,9 @@ fn prepare(stage: Arc<Stage>) -> Prepared {
 impl Workload for Race {
     fn arrive(self: Arc<Self>, stage: Arc<Stage>, due: Instant) -> BoxFuture<'static, ()> {
         async move {
-            let Some(mut person) = self.0.take() else { return };
+            let Some(mut person) = self.0.take(&stage).await else {
+                return;
+            };
             if let Some(password) = race(&stage, &person, due).await {
                 person.password = password;
             }

@@ -26,6 +26,7 @@ pub mod logs;
 pub mod ports;
 mod process;
 pub mod replace;
+pub mod resize;
 pub mod screen;
 pub mod serve;
 pub mod settings;

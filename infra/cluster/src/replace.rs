@@ -111,7 +111,7 @@ async fn wait_for_the_place(supervisor: &Supervisor, asked: &Path, name: &str, o
     }
 }
 
-fn find<'a>(view: &'a ClusterView, name: &str) -> Option<&'a MemberView> {
+pub(crate) fn find<'a>(view: &'a ClusterView, name: &str) -> Option<&'a MemberView> {
     // While one replaces the other, both have the name: the newer one counts.
     view.members
         .iter()
@@ -119,13 +119,13 @@ fn find<'a>(view: &'a ClusterView, name: &str) -> Option<&'a MemberView> {
         .max_by_key(|member| member.id)
 }
 
-async fn members(supervisor: &Supervisor, asked: &Path) -> Result<ClusterView> {
+pub(crate) async fn members(supervisor: &Supervisor, asked: &Path) -> Result<ClusterView> {
     let text = ctl(supervisor, asked, &["members", "--json"]).await?;
     serde_json::from_str(&text).map_err(|e| Error::fault(format!("`tfauth cluster members --json`: {e}")))
 }
 
 /// Runs `tfauth cluster` against the node with this data folder.
-async fn ctl(supervisor: &Supervisor, data: &Path, arguments: &[&str]) -> Result<String> {
+pub(crate) async fn ctl(supervisor: &Supervisor, data: &Path, arguments: &[&str]) -> Result<String> {
     let mut command = Command::new(supervisor.ctl());
     command.arg("cluster").args(arguments).arg("--data").arg(data);
     let output = command

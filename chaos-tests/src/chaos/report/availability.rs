@@ -13,6 +13,10 @@ pub struct Row {
     pub nemesis: String,
     /// How many nodes the clusters had.
     pub nodes: u16,
+    /// How many of them one strike hit, at most.
+    pub nodes_hit: usize,
+    /// How many load balancers one strike hit, at most.
+    pub lbs_hit: usize,
     /// Strikes that took effect.
     pub strikes: usize,
     /// Requests from the beginning of a strike to three seconds after its end.
@@ -34,6 +38,9 @@ pub fn rows(runs: &[RunReport]) -> Vec<Row> {
             let (row, gaps) = rows.entry((&strike.nemesis, run.nodes)).or_default();
             row.nemesis.clone_from(&strike.nemesis);
             row.nodes = run.nodes;
+            let hit = |kind: &str| strike.victims.iter().filter(|name| name.starts_with(kind)).count();
+            row.nodes_hit = row.nodes_hit.max(hit("node-"));
+            row.lbs_hit = row.lbs_hit.max(hit("lb-"));
             row.strikes += 1;
             row.requests += strike.seen.requests;
             row.failed += strike.seen.failed;
@@ -49,28 +56,49 @@ pub fn rows(runs: &[RunReport]) -> Vec<Row> {
     rows.into_values().map(finish).collect()
 }
 
+impl Row {
+    /// Who was hit, in words.
+    fn hit(&self) -> String {
+        let count = |number: usize, what: &str| match number {
+            0 => None,
+            1 => Some(format!("1 {what}")),
+            more => Some(format!("{more} {what}s")),
+        };
+        let who = [count(self.nodes_hit, "node"), count(self.lbs_hit, "load balancer")];
+        who.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// As a table for people.
 #[must_use]
 pub fn markdown(rows: &[Row]) -> String {
-    let mut out = "| fault | nodes | strikes | requests | failed | median gap, ms | longest gap, ms |\n|---|---|---|---|---|---|---|\n".to_owned();
+    let mut out = "| fault | nodes | hit | strikes | requests | failed | median gap, ms | longest gap, ms |\n|---|---|---|---|---|---|---|---|\n".to_owned();
     for row in rows {
         let _ = writeln!(
             out,
-            "| {} | {} | {} | {} | {} | {} | {} |",
-            row.nemesis, row.nodes, row.strikes, row.requests, row.failed, row.median_gap_ms, row.longest_gap_ms
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            row.nemesis,
+            row.nodes,
+            row.hit(),
+            row.strikes,
+            row.requests,
+            row.failed,
+            row.median_gap_ms,
+            row.longest_gap_ms
         );
     }
     out
 }
 
 pub(super) fn html(rows: &[Row]) -> String {
-    let mut out = "<table><tr><th>fault<th class=n>nodes<th class=n>strikes<th class=n>requests<th class=n>failed<th class=n>median gap, ms<th class=n>longest gap, ms".to_owned();
+    let mut out = "<table><tr><th>fault<th class=n>nodes<th>hit<th class=n>strikes<th class=n>requests<th class=n>failed<th class=n>median gap, ms<th class=n>longest gap, ms".to_owned();
     for row in rows {
         let _ = write!(
             out,
-            "<tr><td>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}",
+            "<tr><td>{}<td class=n>{}<td>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}<td class=n>{}",
             escape(&row.nemesis),
             row.nodes,
+            row.hit(),
             row.strikes,
             row.requests,
             row.failed,
@@ -85,6 +113,7 @@ pub(super) fn html(rows: &[Row]) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::json::StrikeReport;
+    use super::super::testing::run;
     use super::*;
     use crate::promises::Figures;
 
@@ -92,7 +121,7 @@ mod tests {
     fn strikes_of_one_fault_are_added_up_and_those_without_effect_are_not() {
         let strike = |gap, took_effect| StrikeReport {
             nemesis: "kill-leader".into(),
-            victims: Vec::new(),
+            victims: vec!["node-2".into()],
             began_ms: 0,
             ended_ms: 1,
             took_effect,
@@ -105,31 +134,18 @@ mod tests {
             },
         };
         let run = RunReport {
-            scenario: "kill-leader".into(),
-            nodes: 3,
-            seed: 1,
-            seconds: 1,
-            patience: 1,
-            began_unix: 0,
-            held: true,
-            verdicts: Vec::new(),
-            workloads: Vec::new(),
-            failures: BTreeMap::new(),
-            digests_compared: 0,
-            availability: Figures::default(),
             strikes: vec![
                 strike(900, true),
                 strike(1_200, true),
                 strike(1_000, true),
                 strike(9_000, false),
             ],
-            seconds_seen: Vec::new(),
-            mended_ms: 0,
+            ..run("kill-leader", 3)
         };
         let rows = rows(&[run.clone(), run]);
         assert_eq!(rows.len(), 1);
         assert_eq!((rows[0].strikes, rows[0].requests, rows[0].failed), (6, 60, 6));
         assert_eq!((rows[0].longest_gap_ms, rows[0].median_gap_ms), (1_200, 1_000));
-        assert!(markdown(&rows).contains("| kill-leader | 3 | 6 | 60 | 6 | 1000 | 1200 |"));
+        assert!(markdown(&rows).contains("| kill-leader | 3 | 1 node | 6 | 60 | 6 | 1000 | 1200 |"));
     }
 }

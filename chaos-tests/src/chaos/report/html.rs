@@ -6,7 +6,7 @@ use super::json::RunReport;
 use super::timeline;
 use std::fmt::Write as _;
 
-const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#1a1a1a;background:#fff}\
+pub(super) const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#1a1a1a;background:#fff}\
 table{border-collapse:collapse;margin:1rem 0;width:100%}td,th{border-bottom:1px solid #ccc;padding:.3rem .6rem;text-align:left;vertical-align:top}\
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}code{background:#f2f2f2;padding:.1rem .3rem;overflow-wrap:anywhere}\
 pre{white-space:pre-wrap;background:#f2f2f2;padding:.5rem;font-size:12px}svg{width:100%;background:#fafafa;border:1px solid #ddd}\
@@ -129,18 +129,14 @@ pub(super) fn escape(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::run;
     use super::*;
-    use crate::promises::{Figures, Verdict};
+    use crate::promises::Verdict;
 
     #[test]
     fn a_broken_promise_and_its_command_are_on_the_page() {
         let run = RunReport {
-            scenario: "kill-all".into(),
-            nodes: 3,
-            seed: 7,
-            seconds: 20,
             patience: 2,
-            began_unix: 0,
             held: false,
             verdicts: vec![Verdict {
                 promise: "nothing is lost".into(),
@@ -148,13 +144,9 @@ mod tests {
                 cases: 4,
                 detail: "<kept-1> is gone".into(),
             }],
-            workloads: Vec::new(),
             failures: [("user-info: 503".to_owned(), 3)].into(),
-            digests_compared: 0,
-            availability: Figures::default(),
-            strikes: Vec::new(),
-            seconds_seen: Vec::new(),
             mended_ms: 61_000,
+            ..run("kill-all", 3)
         };
         let page = page(&[run], "Chaos");
         for part in [

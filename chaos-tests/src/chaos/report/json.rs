@@ -19,6 +19,9 @@ pub struct RunReport {
     pub seconds: u64,
     /// Bounds of time were so many times as wide.
     pub patience: u32,
+    /// Clients arrived at so many hundredths of the usual rates.
+    #[serde(default = "usual_rate")]
+    pub rate_percent: u32,
     /// When it began, in seconds since 1970.
     pub began_unix: u64,
     /// Whether every promise held.
@@ -41,6 +44,11 @@ pub struct RunReport {
     pub seconds_seen: Vec<Second>,
     /// When everything was mended, in milliseconds since the first client.
     pub mended_ms: u64,
+}
+
+/// What reports of before it could be chosen had.
+fn usual_rate() -> u32 {
+    100
 }
 
 /// Calls of one workload.
@@ -102,6 +110,7 @@ pub fn of_run(run: &Run, began_unix: u64) -> RunReport {
         seed: run.wish.seed,
         seconds: run.wish.length.as_secs(),
         patience: run.wish.patience,
+        rate_percent: run.wish.rate_percent,
         began_unix,
         held: run.held(),
         verdicts: run.verdicts.clone(),
