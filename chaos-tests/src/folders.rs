@@ -41,12 +41,25 @@ pub fn exchange(folder: &Path, image: &Path) -> io::Result<()> {
 /// # Errors
 /// There is no log.
 pub fn damage_log(data: &Path) -> io::Result<()> {
-    let path = data.join("log/db");
-    let mut bytes = fs::read(&path)?;
-    for page in bytes.chunks_mut(PAGE_BYTES).step_by(2) {
-        page.fill(0);
+    for entry in fs::read_dir(data.join("log"))? {
+        let path = entry?.path();
+        let mut bytes = fs::read(&path)?;
+        for page in bytes.chunks_mut(PAGE_BYTES).step_by(2) {
+            page.fill(0);
+        }
+        fs::write(path, bytes)?;
     }
-    fs::write(path, bytes)
+    Ok(())
+}
+
+/// How much of a file was ever written: segments of a log are made of zeros, long before they are filled.
+///
+/// # Errors
+/// It cannot be read.
+pub fn written(path: &Path) -> io::Result<u64> {
+    let bytes = fs::read(path)?;
+    let last = bytes.iter().rposition(|byte| *byte != 0);
+    Ok(last.map_or(0, |last| last as u64 + 1))
 }
 
 /// The members as a node sees them, asked as an operator asks.

@@ -13,7 +13,8 @@ use crate::OpenError;
 use crate::clock::WallClock;
 use crate::cluster::JoinToken;
 use crate::limits::{
-    CHECKPOINT_WAIT_DEFAULT, FOUNDER_ID_MAX, LOG_MEMORY_BYTES_DEFAULT, MEMBERS_MAX, NAME_BYTES_MAX, SCRUB_PAUSE_DEFAULT,
+    CHECKPOINT_WAIT_DEFAULT, FOUNDER_ID_MAX, LOG_MEMORY_BYTES_DEFAULT, LOG_SEGMENT_BYTES_DEFAULT,
+    LOG_SEGMENT_BYTES_MAX, LOG_SEGMENT_BYTES_MIN, MEMBERS_MAX, NAME_BYTES_MAX, SCRUB_PAUSE_DEFAULT,
 };
 
 /// Everything that [`crate::Store::open`] needs to know.
@@ -139,8 +140,8 @@ pub struct Limits {
     /// How long writing the tables to disk waits for readers of what is there. A snapshot on its way to another member is
     /// waited for longer, while it gets on.
     pub checkpoint_wait: Duration,
-    /// Cache of the log on disk.
-    pub log_cache_bytes: u64,
+    /// Length of a file of the log; each is written in full before it is used.
+    pub log_segment_bytes: u64,
     /// Cache of the tables on disk.
     pub state_cache_bytes: u64,
     /// Every so many entries members note a digest of their tables for the leader to compare. The same on all members.
@@ -160,8 +161,7 @@ impl Default for Limits {
             log_kept_entries: 20_000,
             log_memory_bytes: LOG_MEMORY_BYTES_DEFAULT,
             checkpoint_wait: CHECKPOINT_WAIT_DEFAULT,
-            // Readers of the log never ask the disk: what is not purged lies in memory. This is for appending and purging.
-            log_cache_bytes: 8 * 1024 * 1024,
+            log_segment_bytes: LOG_SEGMENT_BYTES_DEFAULT,
             state_cache_bytes: 64 * 1024 * 1024,
             digest_entries: 1024,
             proposals_max: 8192,
@@ -188,6 +188,12 @@ impl Config {
             return Err(OpenError::Config(
                 "limits.checkpoint_entries, limits.checkpoint_bytes, limits.log_memory_bytes, limits.digest_entries and limits.proposals_max must be at least 1".into(),
             ));
+        }
+        if !(LOG_SEGMENT_BYTES_MIN..=LOG_SEGMENT_BYTES_MAX).contains(&limits.log_segment_bytes) {
+            return Err(OpenError::Config(format!(
+                "limits.log_segment_bytes is {}, it must be {LOG_SEGMENT_BYTES_MIN} to {LOG_SEGMENT_BYTES_MAX}",
+                limits.log_segment_bytes
+            )));
         }
         Ok(())
     }

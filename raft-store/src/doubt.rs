@@ -59,7 +59,7 @@ mod tests {
         let (data, below) = (folder.path(), folder.path().join("log"));
         fs::create_dir(&below).unwrap();
         let long: Vec<u8> = (0..3_000_000_u32).map(|at| at.to_le_bytes()[at as usize % 3]).collect();
-        fs::write(below.join("db"), &long).unwrap();
+        fs::write(below.join("0000000001.log"), &long).unwrap();
         fs::write(data.join("empty"), b"").unwrap();
         let _socket = UnixListener::bind(data.join("admin.sock")).unwrap();
         let told = || fs::read(data.join(FILE)).unwrap();
@@ -69,14 +69,23 @@ mod tests {
         doubt.note();
         assert_eq!(told(), NOTED);
         let inode = |name: &str| std::os::unix::fs::MetadataExt::ino(&fs::metadata(below.join(name)).unwrap());
-        let before = (fs::metadata(below.join("db")).unwrap().modified().unwrap(), inode("db"));
+        let before = (
+            fs::metadata(below.join("0000000001.log")).unwrap().modified().unwrap(),
+            inode("0000000001.log"),
+        );
         drop(Doubt::settle(&Disk::Real, data).unwrap());
         assert_eq!(told(), NONE);
-        let after = (fs::metadata(below.join("db")).unwrap().modified().unwrap(), inode("db"));
+        let after = (
+            fs::metadata(below.join("0000000001.log")).unwrap().modified().unwrap(),
+            inode("0000000001.log"),
+        );
         assert!(after.0 > before.0, "it was not written again");
         assert_eq!(after.1, before.1, "in place: whoever holds it open goes on with it");
-        assert_eq!(fs::read(below.join("db")).unwrap(), long);
+        assert_eq!(fs::read(below.join("0000000001.log")).unwrap(), long);
         drop(Doubt::settle(&Disk::Real, data).unwrap());
-        assert_eq!(fs::metadata(below.join("db")).unwrap().modified().unwrap(), after.0);
+        assert_eq!(
+            fs::metadata(below.join("0000000001.log")).unwrap().modified().unwrap(),
+            after.0
+        );
     }
 }

@@ -101,6 +101,13 @@ pub enum OpenError {
     /// Another process works on the folder.
     #[error("{path} is in use by another process; stop it first, or give this node a folder of its own", path = .0.display())]
     Locked(PathBuf),
+    /// The log is that of an earlier version of this program.
+    #[error(
+        "{path} holds a log of an earlier version, kept by sled, which this program does not read: start that version again, or let \
+         this node join anew with an empty data folder (a development cluster: infra/dev up --fresh)",
+        path = .0.display()
+    )]
+    Outdated(PathBuf),
     /// The folder belongs to another cluster.
     #[error("{path} holds data of cluster {found}, this node is configured for cluster {configured}; correct the cluster id or the data folder",
             path = path.display())]

@@ -39,10 +39,15 @@ pub fn dangerously_allow_flush_without_fsync() {
 
 /// What opening a store demands.
 pub(crate) fn require_real_fsync() -> Result<(), FsyncFilterError> {
-    if WITHOUT_FSYNC.load(Relaxed) {
+    if is_given_up() {
         return Ok(());
     }
     check_real_fsync()
+}
+
+/// Whether flushes of this process are no fsyncs, on purpose: those of the log, which is not kept by sled, neither.
+pub(crate) fn is_given_up() -> bool {
+    WITHOUT_FSYNC.load(Relaxed)
 }
 
 /// Calls `sync_file_range` and demands that the kernel does not know it.

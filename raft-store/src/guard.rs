@@ -1,7 +1,7 @@
 //! A second, independent record of what this member has promised: its vote, and how far its log reached the disk.
 //!
-//! sled answers some damage with a silently shorter history. This file holds a lower bound: less than it on opening
-//! means that something was lost, and the folder must not be used. Every update comes after the fact it records has
+//! Damage at the end of a log looks like a write that was cut short, and sled answers some damage with a shorter history.
+//! This file holds a lower bound: less than it on opening means that something was lost, and the folder must not be used. Every update comes after the fact it records has
 //! reached the disk; only a truncation lowers it, and before the log is cut. The same file names the lives of this folder
 //! and what was seen of other members' (see `lives`): there it costs no write of its own.
 

@@ -1,4 +1,4 @@
-//! A replicated log and tables for a small cluster: openraft over sled, with real fsync before any acknowledgement,
+//! A replicated log and tables for a small cluster: openraft, a log of its own, sled; real fsync before any acknowledgement,
 //! its own bytes on disk and between members, and mutual TLS.
 //!
 //! Commands and replies are opaque bytes; what they mean is the business of the [`StateMachine`] that the user brings.

@@ -26,15 +26,23 @@ pub(crate) const RECORD_BYTES_MAX: usize = 4 * 1024;
 /// The size above which writing a record is refused outright, as the last guard before sled.
 pub(crate) const SLED_VALUE_BYTES_MAX: usize = 7 * 1024;
 
-/// Entries packed into one frame of the log on disk.
-pub(crate) const LOG_FRAME_ENTRIES_MAX: usize = 256;
+/// Length of a segment of the log on disk, and what may be set.
+pub(crate) const LOG_SEGMENT_BYTES_DEFAULT: u64 = 8 * 1024 * 1024;
+pub(crate) const LOG_SEGMENT_BYTES_MIN: u64 = 64 * 1024;
+pub(crate) const LOG_SEGMENT_BYTES_MAX: u64 = 1024 * 1024 * 1024;
+
+/// Length of a frame of the log on disk, but for one with a single larger entry. What a group gathers fits into one.
+pub(crate) const LOG_FRAME_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// Segments whose entries are purged and that are kept to be used again.
+pub(crate) const LOG_SPARE_SEGMENTS_MAX: usize = 4;
+
+/// Piece in which a new segment is filled with zeros.
+pub(crate) const ZEROS_BYTES: usize = 1024 * 1024;
 
 /// Work that one fsync covers.
 pub(crate) const GROUP_ENTRIES_MAX: usize = 4096;
 pub(crate) const GROUP_BYTES_MAX: usize = 1024 * 1024;
-
-/// Frames of a purged log that are removed between two groups, so that a large purge never delays an append.
-pub(crate) const PURGE_FRAMES_PER_GROUP_MAX: usize = 128;
 
 /// Entries in one append sent to a follower, and their total size (one entry is always sent).
 pub(crate) const APPEND_ENTRIES_MAX: u64 = 512;
@@ -128,11 +136,11 @@ pub(crate) const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
 /// What a disk must still take before a data folder is opened.
 pub(crate) const ROOM_BYTES_MIN: usize = 4 * 1024 * 1024;
 
-/// Pause after each step of the scrubber: at most 2 MiB of a file, 1,024 rows or 32 frames a second.
+/// Pause after each step of the scrubber: at most 2 MiB of a file or 1,024 rows a second.
 pub(crate) const SCRUB_PAUSE_DEFAULT: Duration = Duration::from_millis(250);
 
-/// Frames of the log read in one step; the thread that writes the log does it.
-pub(crate) const SCRUB_FRAMES_PER_STEP: usize = 8;
+/// Bytes of the log read in one step, but for one larger frame.
+pub(crate) const SCRUB_LOG_BYTES_PER_STEP: usize = 512 * 1024;
 
 /// Rows of the tables read in one step.
 pub(crate) const SCRUB_ROWS_PER_STEP: usize = 256;
@@ -182,6 +190,8 @@ const _: () = assert!(CHECKPOINT_WAIT_BYTES_MAX < LOG_MEMORY_BYTES_DEFAULT / 2);
 const _: () = assert!(OPERATION_STEP_MAX.as_millis() * 2 < OPERATION_CALL_MAX.as_millis());
 const _: () = assert!(RECORD_BYTES_MAX < SLED_VALUE_BYTES_MAX);
 const _: () = assert!(COMMAND_BYTES_MAX < GROUP_BYTES_MAX);
+const _: () = assert!(GROUP_BYTES_MAX + COMMAND_BYTES_MAX < LOG_FRAME_BYTES_MAX);
+const _: () = assert!(LOG_FRAME_BYTES_MAX as u64 * 4 <= LOG_SEGMENT_BYTES_DEFAULT);
 const _: () = assert!(REPLY_BYTES_MAX + 1024 < PEER_FRAME_BYTES_MAX);
 const _: () = assert!(APPEND_BYTES_MAX + COMMAND_BYTES_MAX + 1024 < PEER_FRAME_BYTES_MAX);
 const _: () = assert!(SNAPSHOT_CHUNK_BYTES_MAX + VALUE_BYTES_MAX + KEY_BYTES_MAX + 64 < PEER_FRAME_BYTES_MAX);

@@ -51,7 +51,7 @@ impl LogPath {
         let log = LogStore::open(
             &disk,
             folder,
-            limits.log_cache_bytes,
+            limits.log_segment_bytes,
             &promises,
             Arc::new(guard),
             Arc::default(),

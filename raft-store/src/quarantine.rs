@@ -185,14 +185,14 @@ mod tests {
     use super::*;
     use crate::guard::Guard;
 
-    const FILES: [&str; 5] = ["guard", "identity", "log/db", "state/1/base/db", "tip"];
+    const FILES: [&str; 5] = ["guard", "identity", "log/0000000001.log", "state/1/base/db", "tip"];
 
     /// A folder with files in it, and what they hold.
     fn folder() -> (tempfile::TempDir, BTreeMap<String, Vec<u8>>) {
         let folder = tempfile::tempdir().unwrap();
         let identity = Identity::claim(&Disk::Real, folder.path(), [7; 16], 3).unwrap();
         drop(Guard::open(&Disk::Real, folder.path(), identity).unwrap());
-        for path in ["log/db", "state/1/base/db"] {
+        for path in ["log/0000000001.log", "state/1/base/db"] {
             fs::create_dir_all(folder.path().join(path).parent().unwrap()).unwrap();
             fs::write(folder.path().join(path), path).unwrap();
         }
@@ -274,8 +274,8 @@ mod tests {
             [Some(3), Some(9)]
         );
         assert_eq!(
-            fs::read(folder.path().join("quarantine-now/log/db")).unwrap(),
-            content["log/db"]
+            fs::read(folder.path().join("quarantine-now/log/0000000001.log")).unwrap(),
+            content["log/0000000001.log"]
         );
     }
 }

@@ -3,6 +3,7 @@
 use super::ground::{Patient, copy};
 use crate::canary::files_below;
 use crate::entropy::Dice;
+use crate::folders::written;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
@@ -116,7 +117,8 @@ pub(super) fn injuries(patient: &Patient, cases: u64, dice: &mut Dice) -> Result
         let part = path.strip_prefix(&patient.folder).map_err(|e| e.to_string())?;
         let part = part.to_string_lossy().into_owned();
         let length = fs::metadata(&path).map_err(|e| format!("{part}: {e}"))?.len();
-        let kinds = kinds(length, cases, dice);
+        let written = written(&path).map_err(|e| format!("{part}: {e}"))?;
+        let kinds = kinds(length, written, cases, dice);
         all.extend(kinds.into_iter().map(|kind| Injury {
             part: part.clone(),
             kind,
@@ -148,20 +150,28 @@ pub(super) fn injuries(patient: &Patient, cases: u64, dice: &mut Dice) -> Result
     Ok(all)
 }
 
-fn kinds(length: u64, cases: u64, dice: &mut Dice) -> Vec<Kind> {
+/// Bits flip and pages become zero where something was written; behind that nothing lies that could be lost.
+fn kinds(length: u64, written: u64, cases: u64, dice: &mut Dice) -> Vec<Kind> {
     let mut kinds = vec![Kind::Remove];
     if length == 0 {
         return kinds;
     }
-    kinds.extend([0, length / 2, length - 1].map(|length| Kind::Cut { length }));
+    kinds.extend([0, written / 2, length / 2, length - 1].map(|length| Kind::Cut { length }));
+    let written = written.max(1);
     let some = if length < SMALL_BYTES { cases.div_ceil(4) } else { cases };
     for _ in 0..some {
         kinds.push(Kind::Flip {
-            byte: dice.within(0..=length - 1),
+            byte: dice.within(0..=written - 1),
             bit: u8::try_from(dice.within(0..=7)).unwrap_or(0),
         });
     }
-    let pages = length.div_ceil(PAGE_BYTES);
+    // The very end is where damage looks like a write that was cut short.
+    kinds.push(Kind::Flip {
+        byte: written - 1,
+        bit: 0,
+    });
+    let pages = written.div_ceil(PAGE_BYTES);
+    kinds.push(Kind::ZeroPage { page: pages - 1 });
     for _ in 0..some.min(pages) {
         kinds.push(Kind::ZeroPage {
             page: dice.within(0..=pages - 1),

@@ -60,7 +60,7 @@ async fn live(task: &Task) -> Result<(), String> {
         Limits {
             checkpoint_entries: 200,
             log_kept_entries: 50,
-            log_cache_bytes: 8 << 20,
+            log_segment_bytes: 1 << 20,
             state_cache_bytes: 8 << 20,
             ..Limits::default()
         },

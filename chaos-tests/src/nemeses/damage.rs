@@ -3,6 +3,7 @@
 
 use super::{Need, Nemesis, Strike};
 use crate::chaos::field::{Field, text};
+use crate::folders::written;
 use futures_util::FutureExt as _;
 use std::fs;
 use std::os::unix::fs::FileExt as _;
@@ -35,8 +36,8 @@ async fn damage(field: &Field) -> Result<Strike, String> {
     field.kill(&victim).await?;
     let data = field.cluster.layout().data(&victim);
     let file = field.pick(&databases(&data)?)?;
-    let length = fs::metadata(&file).map_err(text)?.len();
-    let pages = length / PAGE_BYTES;
+    let length = written(&file).map_err(text)?;
+    let pages = length.div_ceil(PAGE_BYTES);
     let handle = fs::File::options().read(true).write(true).open(&file).map_err(text)?;
     let hits = field.within(1..=6);
     for _ in 0..hits {
@@ -55,12 +56,13 @@ async fn damage(field: &Field) -> Result<Strike, String> {
     Ok(Strike::on(&[victim], pages > 0, note))
 }
 
-/// Files of databases with something in them: one of the log, and those of the tables from the first checkpoint on.
+/// Files with something in them: segments of the log, and databases of the tables from the first checkpoint on.
 fn databases(data: &Path) -> Result<Vec<PathBuf>, String> {
     let mut files = crate::canary::files_below(data)?;
     files.retain(|file| {
         let is_database = file.file_name().is_some_and(|name| name == "db");
-        is_database && fs::metadata(file).is_ok_and(|data| data.len() >= PAGE_BYTES)
+        let is_segment = file.extension().is_some_and(|kind| kind == "log");
+        (is_database || is_segment) && written(file).is_ok_and(|length| length >= PAGE_BYTES)
     });
     files.sort();
     Ok(files)

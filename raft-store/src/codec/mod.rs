@@ -87,6 +87,21 @@ impl Encoder {
         self.buffer.len()
     }
 
+    /// Starts anew with the same memory.
+    pub(crate) fn clear(&mut self) {
+        self.buffer.clear();
+    }
+
+    pub(crate) fn as_slice(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Writes over bytes that are there; what would lie behind the end is left out.
+    pub(crate) fn write_over(&mut self, at: usize, value: &[u8]) {
+        let places = self.buffer.iter_mut().skip(at);
+        places.zip(value).for_each(|(place, byte)| *place = *byte);
+    }
+
     pub(crate) fn finish(self) -> Bytes {
         self.buffer.freeze()
     }

@@ -55,6 +55,7 @@ impl Campaign<'_> {
     async fn of_point(&self, seed: u64, point: u64, report: &mut Report) {
         let (driver, stopped) = self.life(seed, Some(point)).await;
         let at = driver.disk.stopped_in();
+        report.stopped_in(&at);
         let trouble = match stopped {
             Err(Trouble::Stopped) => None,
             Err(trouble) => Some(trouble),

@@ -26,6 +26,8 @@ use crate::types::{LogId, StoredMembership};
 use crate::{ApplyError, OpenError};
 
 const CACHE_BYTES: u64 = 1 << 20;
+/// So short that runs are full of new segments, and that some entries need one of their own.
+const SEGMENT_BYTES: u64 = 8 << 10;
 const CLUSTER_ID: [u8; 16] = [1; 16];
 const NODE_ID: u64 = 1;
 pub(super) const TABLE: TableId = TableId(1);
@@ -85,7 +87,7 @@ impl Member {
         let (mut log, writer) = LogStore::prepare(
             &disk,
             folder,
-            CACHE_BYTES,
+            SEGMENT_BYTES,
             &promises,
             guard.clone(),
             counters.clone(),

@@ -1,5 +1,6 @@
 //! What a campaign came to, and how to repeat what failed.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use super::Trouble;
@@ -74,6 +75,8 @@ pub(crate) struct Report {
     pub(crate) seeds: u64,
     /// Writes and flushes at which the power went.
     pub(crate) points: u64,
+    /// What they were, numbers left out.
+    pub(crate) steps: BTreeSet<String>,
     /// Crashes that were judged, those in recoveries included.
     pub(crate) cases: u64,
     pub(crate) nested: u64,
@@ -87,10 +90,17 @@ impl Report {
     pub(crate) fn add(&mut self, other: Self) {
         self.seeds += other.seeds;
         self.points += other.points;
+        self.steps.extend(other.steps);
         self.cases += other.cases;
         self.nested += other.nested;
         self.refused += other.refused;
         self.failures.extend(other.failures);
+    }
+
+    /// The power went in the middle of this.
+    pub(super) fn stopped_in(&mut self, step: &str) {
+        self.steps
+            .insert(step.chars().filter(|letter| !letter.is_ascii_digit()).collect());
     }
 
     pub(super) fn fail(&mut self, case: Case, at: &str, trouble: &Trouble) {

@@ -8,6 +8,17 @@ fn no_crash_loses_what_was_promised() {
     println!("{report}");
     assert!(report.failures.is_empty(), "{report}");
     assert!(report.points > 1000 && report.nested > 100, "{report}");
+    for step in [
+        "create /data/log/next.tmp",
+        "rename /data/log/next.tmp to /data/log/.log",
+        "rename /data/log/.log to /data/log/next.tmp",
+        "remove /data/log/.log",
+        "flush /data/log/.log",
+        "sync folder /data/log",
+        "sync on opening /data/log/.log",
+    ] {
+        assert!(report.steps.contains(step), "{step:?} is not among {:#?}", report.steps);
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Flushes of sled that take their time, for tests: an acknowledgement that does not wait for its flush shows.
+//! Flushes of sled and of the log that take their time, for tests: an acknowledgement that does not wait for its flush shows.
 //!
 //! Holds for the whole process, since nobody hands a disk of its own to sled.
 

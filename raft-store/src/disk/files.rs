@@ -4,11 +4,12 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::OpenError;
 use crate::limits::REWRITE_BYTES;
+use crate::{OpenError, fsync};
 
 /// An open file.
 #[derive(Debug)]
@@ -33,6 +34,29 @@ impl DiskFile {
             Self::Real(file) => file.sync_all(),
             #[cfg(any(test, feature = "sim"))]
             Self::Simulated(file) => file.sync(),
+        }
+    }
+
+    /// Returns when the file's bytes are durable, if neither its length nor its name has changed.
+    pub(crate) fn sync_data(&self) -> io::Result<()> {
+        match self {
+            Self::Real(_) if fsync::is_given_up() => Ok(()),
+            Self::Real(file) => {
+                #[cfg(test)]
+                super::delay::wait();
+                file.sync_data()
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(file) => file.sync_data(),
+        }
+    }
+
+    /// Makes durable what a process before may have left in the kernel's memory only.
+    pub(crate) fn sync_found(&self) -> io::Result<()> {
+        match self {
+            Self::Real(file) => file.sync_all(),
+            #[cfg(any(test, feature = "sim"))]
+            Self::Simulated(file) => file.sync_found(),
         }
     }
 }
@@ -123,6 +147,14 @@ pub(crate) fn usage(folder: &Path) -> (u64, u64) {
         .filter(fs::Metadata::is_file)
         .map(|m| m.len());
     (bytes.sum(), files(&folder.join("blobs")).count() as u64)
+}
+
+/// Asks the kernel to read this part from the disk and not from memory. It keeps pages that are not written yet.
+pub(crate) fn forget_cached(file: &File, from: u64, bytes: u64) {
+    let (from, bytes) = (i64::try_from(from).unwrap_or(0), i64::try_from(bytes).unwrap_or(0));
+    // SAFETY: the descriptor is open for the whole call, and the call takes no pointer.
+    #[expect(unsafe_code, reason = "there is no safe form of this hint in the standard library")]
+    let _only_a_hint = unsafe { libc::posix_fadvise(file.as_raw_fd(), from, bytes, libc::POSIX_FADV_DONTNEED) };
 }
 
 /// Holds the data folder for this process.

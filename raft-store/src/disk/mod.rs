@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::database::{Database, Tree};
-pub(crate) use self::files::{DiskFile, FolderLock, usage};
+pub(crate) use self::files::{DiskFile, FolderLock, forget_cached, usage};
 use crate::OpenError;
 
 /// A disk; cloning shares it.
@@ -195,8 +195,8 @@ impl Disk {
     }
 }
 
-/// Runs work on a database; a panic inside becomes an error.
+/// Runs work on a database or the log; a panic inside becomes an error.
 pub(crate) fn no_panic<T>(work: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(io::Error::other("sled gave up with a panic")))
+        .unwrap_or_else(|_| Err(io::Error::other("the store gave up with a panic")))
 }

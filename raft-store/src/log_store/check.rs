@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
-use super::frames::Frames;
 use super::loaded::Loaded;
+use super::segments;
 use crate::OpenError;
 use crate::disk::Disk;
 use crate::guard::Promises;
@@ -21,19 +21,9 @@ pub(crate) struct LogFound {
 }
 
 /// Reads every frame, and compares all of it with the promises.
-pub(crate) fn audit(
-    disk: &Disk,
-    folder: &Path,
-    cache_bytes: u64,
-    promises: &Promises,
-    owner: [u8; 16],
-) -> Result<LogFound, OpenError> {
-    if !disk.exists(&folder.join("log")) {
-        return Ok(LogFound::default());
-    }
-    let (frames, loaded) = Frames::open(disk, &folder.join("log"), cache_bytes)?;
+pub(crate) fn audit(disk: &Disk, folder: &Path, promises: &Promises, owner: [u8; 16]) -> Result<LogFound, OpenError> {
+    let loaded = segments::read(disk, &folder.join("log"), owner)?.loaded;
     check(folder, &loaded, promises)?;
-    frames.check_owner(folder, owner, &loaded)?;
     Ok(LogFound {
         vote: loaded.vote,
         purged: loaded.purged,

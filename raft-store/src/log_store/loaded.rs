@@ -5,7 +5,7 @@
 use crate::types::{Entry, LogId, Vote};
 
 /// What was on disk.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Loaded {
     pub(crate) vote: Option<Vote>,
     pub(crate) purged: Option<LogId>,
@@ -17,9 +17,5 @@ impl Loaded {
     /// The last entry, or the last one that was purged.
     pub(crate) fn last(&self) -> Option<LogId> {
         self.entries.last().map(|entry| entry.log_id).or(self.purged)
-    }
-
-    pub(super) fn is_new(&self) -> bool {
-        self.vote.is_none() && self.last().is_none()
     }
 }

@@ -2,13 +2,11 @@
 //!
 //! Must not answer for an entry before the disk has it; must not let readers touch the disk.
 
+mod again;
 mod check;
-mod frames;
 mod loaded;
 mod memory;
-mod owner;
-mod packing;
-mod scrub;
+mod segments;
 mod writer;
 
 use std::fmt::Debug;
@@ -24,11 +22,12 @@ use openraft::{LogState, OptionalSend, RaftLogReader};
 use parking_lot::RwLock;
 use tokio::sync::oneshot;
 
+pub(crate) use self::again::{NotAsWritten, read_again};
 pub(crate) use self::check::{LogFound, audit};
-use self::frames::Frames;
 use self::loaded::Loaded;
 use self::memory::LogMemory;
-pub(crate) use self::scrub::Scrubbed;
+pub(crate) use self::segments::{Extent, HEADER_BYTES};
+use self::segments::{Found, Segments};
 use self::writer::Op;
 pub(crate) use self::writer::Writer;
 use crate::OpenError;
@@ -62,13 +61,13 @@ impl LogStore {
     pub(crate) fn open(
         disk: &Disk,
         folder: &Path,
-        cache_bytes: u64,
+        segment_bytes: u64,
         promises: &Promises,
         guard: Arc<Guard>,
         counters: Arc<Counters>,
         fault: FaultCell,
     ) -> Result<Self, OpenError> {
-        let (log, writer) = Self::prepare(disk, folder, cache_bytes, promises, guard, counters, fault)?;
+        let (log, writer) = Self::prepare(disk, folder, segment_bytes, promises, guard, counters, fault)?;
         writer
             .start()
             .map_err(OpenError::io("cannot start a thread for", folder))?;
@@ -79,23 +78,26 @@ impl LogStore {
     pub(crate) fn prepare(
         disk: &Disk,
         folder: &Path,
-        cache_bytes: u64,
+        segment_bytes: u64,
         promises: &Promises,
         guard: Arc<Guard>,
         counters: Arc<Counters>,
         fault: FaultCell,
     ) -> Result<(Self, Writer), OpenError> {
-        let (frames, loaded) = Frames::open(disk, &folder.join("log"), cache_bytes)?;
-        check::check(folder, &loaded, promises)?;
-        frames.claim(folder, guard.owner(), &loaded)?;
+        let below = folder.join("log");
+        let found = segments::read(disk, &below, guard.owner())?;
+        let Found { loaded, .. } = &found;
+        check::check(folder, loaded, promises)?;
         let mut memory = LogMemory::default();
         (memory.vote, memory.committed, memory.purged) = (loaded.vote, loaded.committed, loaded.purged);
         memory
             .append(&loaded.entries)
             .map_err(|error| OpenError::quarantine(folder, format!("its log has a hole: {error}")))?;
+        // Nothing is changed in a folder that must not be used.
+        let segments = Segments::start(disk, &below, guard.owner(), segment_bytes, &found)?;
         tracing::info!(entries = memory.len(), "log opened");
-        promise_found(&guard, &loaded, promises).map_err(OpenError::io("cannot write the guard file in", folder))?;
-        let (writer, sender) = Writer::new(frames, memory.last(), guard, counters.clone(), fault);
+        promise_found(&guard, loaded, promises).map_err(OpenError::io("cannot write the guard file in", folder))?;
+        let (writer, sender) = Writer::new(segments, memory.last(), guard, counters.clone(), fault);
         let log = Self {
             memory: Arc::new(RwLock::new(memory)),
             queue: LogQueue { sender, counters },
@@ -150,15 +152,15 @@ impl LogQueue {
             .map_err(|_| io::Error::other("the writer of the log has stopped"))?
     }
 
-    /// Reads a few frames again, see [`Frames::scrub`].
-    pub(crate) async fn scrub(&self, from: u64, count: usize) -> io::Result<Scrubbed> {
+    /// All segments as far as they are on disk, oldest first.
+    pub(crate) async fn extents(&self) -> io::Result<Vec<Extent>> {
         let (done, wait) = oneshot::channel();
-        self.send(Op::Scrub { from, count, done })?;
+        self.send(Op::Extents { done })?;
         wait.await
-            .map_err(|_| io::Error::other("the writer of the log has stopped"))?
+            .map_err(|_| io::Error::other("the writer of the log has stopped"))
     }
 
-    /// Flushes, closes the database and ends the thread.
+    /// Flushes, closes the log and ends the thread.
     pub(crate) async fn close(&self) -> io::Result<()> {
         let (done, wait) = oneshot::channel();
         self.send_and_wait(Op::Close { done }, wait).await

@@ -13,12 +13,11 @@ use std::time::Instant;
 use openraft::storage::IOFlushed;
 use tokio::sync::oneshot;
 
-use super::frames::Frames;
-use super::scrub::Scrubbed;
+use super::segments::{Extent, Segments};
 use crate::disk;
 use crate::fault::FaultCell;
 use crate::guard::Guard;
-use crate::limits::{GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, GUARD_REFRESH_INTERVAL, PURGE_FRAMES_PER_GROUP_MAX};
+use crate::limits::{GROUP_BYTES_MAX, GROUP_ENTRIES_MAX, GUARD_REFRESH_INTERVAL};
 use crate::metrics::Counters;
 use crate::types::{Entry, LogId, Types, Vote};
 
@@ -42,11 +41,9 @@ pub(crate) enum Op {
     Committed {
         committed: Option<LogId>,
     },
-    /// Reads frames again; answered at once.
-    Scrub {
-        from: u64,
-        count: usize,
-        done: oneshot::Sender<io::Result<Scrubbed>>,
+    /// What is on disk already; answered at once.
+    Extents {
+        done: oneshot::Sender<Vec<Extent>>,
     },
     Close {
         done: oneshot::Sender<io::Result<()>>,
@@ -80,7 +77,7 @@ struct Group {
 
 pub(crate) struct Writer {
     queue: Receiver<Op>,
-    frames: Option<Frames>,
+    segments: Option<Segments>,
     guard: Arc<Guard>,
     counters: Arc<Counters>,
     fault: FaultCell,
@@ -91,7 +88,7 @@ pub(crate) struct Writer {
 impl Writer {
     /// A writer and where its work is sent. Nothing is written before it is started.
     pub(crate) fn new(
-        frames: Frames,
+        segments: Segments,
         last: Option<LogId>,
         guard: Arc<Guard>,
         counters: Arc<Counters>,
@@ -100,7 +97,7 @@ impl Writer {
         let (sender, queue) = std::sync::mpsc::channel();
         let writer = Self {
             queue,
-            frames: Some(frames),
+            segments: Some(segments),
             guard,
             counters,
             fault,
@@ -119,20 +116,20 @@ impl Writer {
     }
 
     fn run(mut self) {
-        let mut purging = true;
-        while let Some(ops) = self.next_group(purging) {
-            purging = self.turn(ops);
+        let mut tidying = true;
+        while let Some(ops) = self.next_group(tidying) {
+            tidying = self.turn(ops);
         }
     }
 
-    /// Writes one group and answers it; tells whether purged frames are left to be removed.
+    /// Writes one group and answers it; tells whether there is something to tidy up.
     fn turn(&mut self, ops: Vec<Op>) -> bool {
         self.counters.log_queue.fetch_sub(ops.len() as u64, Relaxed);
         let mut group = Group::default();
         let result = self.work(ops, &mut group);
         if group.close {
-            // The database has to be closed before anyone is told that it is.
-            self.frames = None;
+            // The log has to be closed before anyone is told that it is.
+            self.segments = None;
         }
         answer(group.answers, &result);
         self.maintain()
@@ -151,11 +148,11 @@ impl Writer {
 
     /// Everything queued, up to the limits of a group; nothing when there was nothing to do for a while. `None` ends
     /// the writer.
-    fn next_group(&self, purging: bool) -> Option<Vec<Op>> {
-        self.frames.as_ref()?;
+    fn next_group(&self, tidying: bool) -> Option<Vec<Op>> {
+        self.segments.as_ref()?;
         let queue = &self.queue;
         let mut ops = Vec::new();
-        let first = if purging {
+        let first = if tidying {
             match queue.try_recv() {
                 Ok(op) => Some(op),
                 Err(TryRecvError::Empty) => None,
@@ -204,8 +201,8 @@ impl Writer {
         result
     }
 
-    fn frames(&mut self) -> io::Result<&mut Frames> {
-        self.frames
+    fn segments(&mut self) -> io::Result<&mut Segments> {
+        self.segments
             .as_mut()
             .ok_or_else(|| io::Error::other("the log is closed"))
     }
@@ -227,15 +224,15 @@ impl Writer {
                 group.entries += entries.len();
                 group.needs_flush = true;
                 self.last = entries.last().map(|entry| entry.log_id).or(self.last);
-                let frames = self.frames()?;
-                disk::no_panic(|| frames.append(&entries))
+                let segments = self.segments()?;
+                disk::no_panic(|| segments.append(&entries))
             }
             Op::Vote { vote, done } => {
                 group.answers.push(Answer::Waiter(done));
                 group.vote = Some(vote);
                 group.needs_flush = true;
-                let frames = self.frames()?;
-                disk::no_panic(|| frames.save_vote(&vote))
+                self.segments()?.save_vote(&vote);
+                Ok(())
             }
             Op::Truncate { after, done } => {
                 group.answers.push(Answer::Waiter(done));
@@ -243,27 +240,22 @@ impl Writer {
                 self.last = after;
                 // The guard must never promise more than the log holds.
                 self.guard.lower_log(after)?;
-                let frames = self.frames()?;
-                disk::no_panic(|| frames.truncate(after.map(|id| id.index)))
+                self.segments()?.truncate(after);
+                Ok(())
             }
             Op::Purge { upto } => {
                 self.last = self.last.max(Some(upto));
-                let frames = self.frames()?;
-                disk::no_panic(|| frames.purge(&upto))
+                self.segments()?.purge(upto);
+                Ok(())
             }
             Op::Committed { committed } => {
                 group.committed = Some(committed);
                 Ok(())
             }
-            Op::Scrub { from, count, done } => {
-                let scrubbed = self.frames()?.scrub(from, count);
-                let result = match &scrubbed {
-                    Ok(_) => Ok(()),
-                    Err(error) => Err(io::Error::other(error.to_string())),
-                };
-                // Nobody may wait any more; damage stops the writer all the same.
-                let _unheard = done.send(scrubbed);
-                result
+            Op::Extents { done } => {
+                // Nobody may wait any more.
+                let _unheard = done.send(self.segments()?.extents());
+                Ok(())
             }
             Op::Close { done } => {
                 group.answers.push(Answer::Waiter(done));
@@ -275,9 +267,8 @@ impl Writer {
     }
 
     fn finish(&mut self, group: &Group) -> io::Result<()> {
-        if let Some(committed) = &group.committed {
-            let frames = self.frames()?;
-            disk::no_panic(|| frames.save_committed(committed.as_ref()))?;
+        if let Some(committed) = group.committed {
+            self.segments()?.save_committed(committed);
         }
         if !group.needs_flush {
             return Ok(());
@@ -287,8 +278,8 @@ impl Writer {
             return Ok(());
         }
         let started = Instant::now();
-        let frames = self.frames()?;
-        disk::no_panic(|| frames.flush())?;
+        let segments = self.segments()?;
+        disk::no_panic(|| segments.flush())?;
         self.counters.fsynced(started.elapsed(), group.entries);
         if group.vote.is_some() || group.close {
             let last = self.last;
@@ -302,13 +293,13 @@ impl Writer {
         }
     }
 
-    /// Work that waits for nobody: removing purged frames, refreshing the guard. Tells whether frames are left.
+    /// Work that waits for nobody: segments that are purged or will be needed, refreshing the guard. Tells whether more is
+    /// left.
     fn maintain(&mut self) -> bool {
-        let Some(frames) = self.frames.as_mut().filter(|_| !self.failed) else {
+        let Some(segments) = self.segments.as_mut().filter(|_| !self.failed) else {
             return false;
         };
-        let result = disk::no_panic(|| frames.purge_some(PURGE_FRAMES_PER_GROUP_MAX))
-            .and_then(|more| self.guard.refresh_if_old().map(|()| more));
+        let result = disk::no_panic(|| segments.tidy()).and_then(|more| self.guard.refresh_if_old().map(|()| more));
         result.unwrap_or_else(|error| {
             self.failed = true;
             self.fault.storage(&error);
@@ -324,7 +315,7 @@ fn size(op: &Op) -> (usize, usize) {
         | Op::Truncate { .. }
         | Op::Purge { .. }
         | Op::Committed { .. }
-        | Op::Scrub { .. }
+        | Op::Extents { .. }
         | Op::Close { .. } => (1, 0),
     }
 }
@@ -333,12 +324,12 @@ fn refuse(op: Op, group: &mut Group) {
     match op {
         Op::Append { done, .. } => group.answers.push(Answer::Append(done)),
         Op::Vote { done, .. } | Op::Truncate { done, .. } => group.answers.push(Answer::Waiter(done)),
-        Op::Scrub { done, .. } => drop(done.send(Err(io::Error::other("the log could not be written before")))),
         Op::Close { done } => {
             group.close = true;
             group.answers.push(Answer::Waiter(done));
         }
-        Op::Purge { .. } | Op::Committed { .. } => {}
+        // Who asks for extents is told by the end of the channel.
+        Op::Purge { .. } | Op::Committed { .. } | Op::Extents { .. } => {}
     }
 }
 

@@ -1,9 +1,13 @@
 //! The writer after a failed write.
 
+use std::path::Path;
+
 use openraft::type_config::TypeConfigExt;
 
+use super::super::segments;
 use super::*;
 use crate::disk::Disk;
+use crate::disk::sim::SimDisk;
 use crate::identity::Identity;
 use crate::types::{LeaderId, Payload};
 
@@ -27,22 +31,24 @@ async fn append(queue: &Sender<Op>, indexes: std::ops::Range<u64>) -> io::Result
 
 #[tokio::test]
 async fn after_one_failure_nothing_is_acknowledged_any_more() {
-    let folder = tempfile::tempdir().unwrap();
+    let sim = SimDisk::new(1);
+    let (disk, folder) = (Disk::Simulated(sim.clone()), Path::new("/data"));
+    disk.create_folder(folder).unwrap();
     let owner = Identity {
         cluster_id: [1; 16],
         node_id: 1,
         incarnation: [1; 16],
     };
-    let (guard, _) = Guard::open(&Disk::Real, folder.path(), owner).unwrap();
-    let (mut frames, _) = Frames::open(&Disk::Real, &folder.path().join("log"), 1 << 20).unwrap();
-    frames.append(&(0..5).map(entry).collect::<Vec<_>>()).unwrap();
-    frames.lose_frame(0, 0);
+    let (guard, _) = Guard::open(&disk, folder, owner).unwrap();
+    let found = segments::read(&disk, &folder.join("log"), owner.incarnation).unwrap();
+    let segments = Segments::start(&disk, &folder.join("log"), owner.incarnation, 1 << 16, &found).unwrap();
     let fault = FaultCell::new();
-    let last = Some(entry(4).log_id);
-    let (writer, queue) = Writer::new(frames, last, Arc::new(guard), Arc::default(), fault.clone());
+    let (writer, queue) = Writer::new(segments, None, Arc::new(guard), Arc::default(), fault.clone());
     writer.start().unwrap();
-    append(&queue, 5..7).await.unwrap();
+    append(&queue, 0..5).await.unwrap();
     assert_eq!(fault.get(), None);
+    sim.stop_now();
+    assert!(append(&queue, 5..7).await.is_err());
     let (done, truncated) = oneshot::channel();
     queue
         .send(Op::Truncate {
@@ -52,6 +58,9 @@ async fn after_one_failure_nothing_is_acknowledged_any_more() {
         .unwrap();
     assert!(truncated.await.unwrap().is_err());
     assert!(append(&queue, 3..4).await.is_err());
+    let (done, extents) = oneshot::channel();
+    queue.send(Op::Extents { done }).unwrap();
+    assert!(extents.await.is_err());
     let (done, voted) = oneshot::channel();
     let vote = Vote {
         leader: LeaderId { term: 2, node_id: 1 },

@@ -35,7 +35,7 @@ impl Data {
             let log = LogStore::open(
                 &disk,
                 &folder,
-                limits.log_cache_bytes,
+                limits.log_segment_bytes,
                 &promises,
                 guard.clone(),
                 counters.clone(),

@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::Found;
+use crate::disk::forget_cached;
 
 /// sled's default, which the store uses.
 pub(super) const SEGMENT_BYTES: u64 = 512 * 1024;
@@ -97,7 +97,7 @@ fn read(path: &Path, number: u64) -> io::Result<Option<Segment>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         other => other?,
     };
-    forget_cached(&file, number);
+    forget_cached(&file, number * SEGMENT_BYTES, SEGMENT_BYTES);
     let mut bytes = vec![0; usize::try_from(SEGMENT_BYTES).map_err(io::Error::other)?];
     let mut filled = 0;
     while filled < bytes.len() {
@@ -117,15 +117,6 @@ fn read(path: &Path, number: u64) -> io::Result<Option<Segment>> {
         place: i64::from_le_bytes(place) ^ TURNED,
         checksum: crc32c::crc32c(&bytes[..filled]),
     }))
-}
-
-/// Asks the kernel to read from the disk and not from memory. It keeps pages that are not written yet.
-fn forget_cached(file: &File, number: u64) {
-    let offset = i64::try_from(number * SEGMENT_BYTES).unwrap_or(0);
-    let length = i64::try_from(SEGMENT_BYTES).unwrap_or(0);
-    // SAFETY: the descriptor is open for the whole call, and the call takes no pointer.
-    #[expect(unsafe_code, reason = "there is no safe form of this hint in the standard library")]
-    let _only_a_hint = unsafe { libc::posix_fadvise(file.as_raw_fd(), offset, length, libc::POSIX_FADV_DONTNEED) };
 }
 
 #[cfg(test)]

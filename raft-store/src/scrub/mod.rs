@@ -1,5 +1,5 @@
 //! Slowly reads again what lies on disk, for as long as the store runs: every frame of the log, every row of the tables,
-//! and the files under both from the disk itself, because a database answers from its cache.
+//! and the file under them from the disk itself, because a database answers from its cache.
 //!
 //! Damage is a fault: nothing is acknowledged any more, and the folder is marked so that it is not opened again. Must
 //! not hold up anybody: one small step at a time, with a pause after each.
@@ -16,8 +16,8 @@ use bytes::Bytes;
 use self::medium::Medium;
 use crate::disk::Disk;
 use crate::fault::FaultCell;
-use crate::limits::{SCRUB_FRAMES_PER_STEP, SCRUB_ROWS_PER_STEP};
-use crate::log_store::LogQueue;
+use crate::limits::SCRUB_ROWS_PER_STEP;
+use crate::log_store::{Extent, HEADER_BYTES, LogQueue, NotAsWritten, read_again};
 use crate::metrics::Counters;
 use crate::state::digest::RowsDigest;
 use crate::state::{Settled, StateStore, audit, successor};
@@ -41,6 +41,15 @@ impl From<StorageError> for Found {
     }
 }
 
+impl From<NotAsWritten> for Found {
+    fn from(error: NotAsWritten) -> Self {
+        match error {
+            NotAsWritten::Damaged(what) => Self::Damage(what),
+            NotAsWritten::Unreadable(error) => Self::Unreadable(error.to_string()),
+        }
+    }
+}
+
 pub(crate) struct Scrubber {
     pub(crate) log: LogQueue,
     pub(crate) state: StateStore,
@@ -54,11 +63,10 @@ pub(crate) struct Scrubber {
 impl Scrubber {
     /// Runs until the store closes or damage is found.
     pub(crate) async fn run(self) {
-        let mut log_file = Medium::new(self.data_dir.join("log").join("db"));
         let mut tables_file: Option<Medium> = None;
         loop {
             let started = Instant::now();
-            if let Err(found) = self.pass(&mut log_file, &mut tables_file).await {
+            if let Err(found) = self.pass(&mut tables_file).await {
                 return self.end(found);
             }
             self.counters.scrub_pass_done(started.elapsed());
@@ -66,10 +74,9 @@ impl Scrubber {
         }
     }
 
-    async fn pass(&self, log_file: &mut Medium, tables_file: &mut Option<Medium>) -> Result<(), Found> {
+    async fn pass(&self, tables_file: &mut Option<Medium>) -> Result<(), Found> {
         self.frames().await?;
         self.rows().await?;
-        self.file(log_file).await?;
         let path = self.state.folder().map(|folder| folder.join("db"));
         if let Some(path) = path {
             let known = tables_file.take().filter(|known| known.is_of(&path));
@@ -79,17 +86,37 @@ impl Scrubber {
         Ok(())
     }
 
-    /// Every frame of the log, read by the thread that writes it, so that none comes or goes meanwhile.
+    /// Every frame of the log, from the disk.
     async fn frames(&self) -> Result<(), Found> {
-        let mut from = Some(0);
-        while let Some(first) = from {
-            tokio::time::sleep(self.pause).await;
-            let step = self.log.scrub(first, SCRUB_FRAMES_PER_STEP).await;
-            let step = step.map_err(|error| Found::Damage(format!("its log: {error}")))?;
-            self.counters.scrub_frames.fetch_add(step.frames, Relaxed);
-            from = step.next;
+        for extent in self.extents().await? {
+            let mut at = HEADER_BYTES;
+            while at < extent.end {
+                tokio::time::sleep(self.pause).await;
+                let asked = extent.clone();
+                let read = tokio::task::spawn_blocking(move || read_again(&asked, at)).await;
+                match read.map_err(|error| Found::Unreadable(error.to_string()))? {
+                    Ok(read) => {
+                        self.counters.scrub_frames.fetch_add(read.frames, Relaxed);
+                        self.counters.scrub_bytes.fetch_add(read.bytes, Relaxed);
+                        at = read.next;
+                    }
+                    Err(found) if self.is_there(&extent).await? => return Err(found.into()),
+                    Err(_) => break,
+                }
+            }
         }
         Ok(())
+    }
+
+    async fn extents(&self) -> Result<Vec<Extent>, Found> {
+        let extents = self.log.extents().await;
+        extents.map_err(|error| Found::Unreadable(error.to_string()))
+    }
+
+    /// Segments whose entries are purged are used again.
+    async fn is_there(&self, extent: &Extent) -> Result<bool, Found> {
+        let now = self.extents().await?;
+        Ok(now.iter().any(|now| now.header == extent.header))
     }
 
     /// Every row of the tables on disk; all of them together if no checkpoint changed them meanwhile.

@@ -20,6 +20,8 @@ use crate::state::{Applier, StateStore};
 use crate::{OpenError, Raft, StateMachine};
 
 const CACHE_BYTES: u64 = 1 << 20;
+/// So short that runs are full of new segments, and that some entries need one of their own.
+const SEGMENT_BYTES: u64 = 8 << 10;
 const CLUSTER_ID: [u8; 16] = [1; 16];
 const FOLDER: &str = "/data";
 /// Entries between two checkpoints, and entries that are kept behind one: few, so that runs are full of them.
@@ -123,7 +125,7 @@ impl Stores {
         let (log, writer) = LogStore::prepare(
             &disk,
             folder,
-            CACHE_BYTES,
+            SEGMENT_BYTES,
             &promises,
             guard.clone(),
             counters.clone(),

@@ -1,13 +1,18 @@
 //! The log across reopening, with entries of every size, cuts and purges; and what damage does.
 
+use std::path::Path;
+
 use openraft::RaftLogReader;
 use openraft::storage::RaftLogStorage;
 use proptest::prelude::*;
+use tempfile::TempDir;
 
-use super::{Opened, command, log_id, open};
-use crate::OpenError;
+use super::{OWNER, Opened, command, log_id, open};
+use crate::disk::Disk;
 use crate::limits::RECORD_BYTES_MAX;
+use crate::log_store::{self, LogFound};
 use crate::types::{Entry, LeaderId, LogId, Vote};
+use crate::{OpenError, guard};
 
 async fn contents(opened: &mut Opened) -> (Vec<Entry>, Option<LogId>) {
     let entries = opened.log.reader().try_get_log_entries(..).await.unwrap();
@@ -204,4 +209,72 @@ async fn an_entry_of_another_term_than_promised_is_noticed() {
     drop(guard);
     let error = open(folder.path()).err().expect("must be refused").to_string();
     assert!(error.contains("was on disk"), "{error}");
+}
+
+/// The folder as a kill of now would leave it.
+fn as_if_killed(folder: &Path) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let names = ["guard", "tip"].map(str::to_owned);
+    std::fs::create_dir(copy.path().join("log")).unwrap();
+    let segments = Disk::Real.names(&folder.join("log")).unwrap();
+    let names = names
+        .into_iter()
+        .chain(segments.into_iter().map(|name| format!("log/{name}")));
+    for name in names {
+        std::fs::copy(folder.join(&name), copy.path().join(&name)).unwrap();
+    }
+    copy
+}
+
+fn audit(folder: &Path) -> Result<LogFound, OpenError> {
+    let promises = guard::peek(&Disk::Real, folder, OWNER)?.promises;
+    log_store::audit(&Disk::Real, folder, &promises, OWNER.incarnation)
+}
+
+/// Damage of the last frame looks like a write that was cut short; guard file and tip tell that it was acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_whose_last_frame_is_damaged_is_not_used() {
+    for voted in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut opened = open(folder.path()).unwrap();
+        opened.append((0..5).map(|index| sized(1, index, 900)).collect()).await;
+        if voted {
+            let leader = LeaderId { term: 7, node_id: 2 };
+            let vote = Vote {
+                leader,
+                committed: false,
+            };
+            opened.log.save_vote(&vote).await.unwrap();
+        }
+        let killed = as_if_killed(folder.path());
+        let found = audit(killed.path()).unwrap();
+        assert_eq!((found.last, found.vote.is_some()), (Some(log_id(1, 4)), voted));
+        let segment = killed.path().join("log/0000000001.log");
+        let whole = std::fs::read(&segment).unwrap();
+        let last = whole.iter().rposition(|byte| *byte != 0).unwrap();
+        let mut damaged = Vec::new();
+        for bit in [0, 7] {
+            let mut bytes = whole.clone();
+            bytes[last] ^= 1 << bit;
+            damaged.push(bytes);
+        }
+        for page in [last / 4096, 0] {
+            let mut bytes = whole.clone();
+            bytes[page * 4096..(page + 1) * 4096].fill(0);
+            damaged.push(bytes);
+        }
+        damaged.push(whole[..last].to_vec());
+        damaged.push(Vec::new());
+        for (case, bytes) in damaged.into_iter().enumerate() {
+            std::fs::write(&segment, bytes).unwrap();
+            let refused = audit(killed.path()).unwrap_err();
+            assert!(
+                matches!(refused, OpenError::Quarantine { .. }),
+                "case {case}: {refused}"
+            );
+        }
+        std::fs::remove_file(&segment).unwrap();
+        assert!(matches!(audit(killed.path()), Err(OpenError::Quarantine { .. })));
+        opened.close().await;
+    }
 }

@@ -31,6 +31,8 @@ pub(super) const OWNER: Identity = Identity {
     node_id: 1,
     incarnation: [2; 16],
 };
+/// Short, so that tests see many segments.
+pub(super) const SEGMENT_BYTES: u64 = 64 << 10;
 pub(super) const TABLE: TableId = TableId(1);
 
 /// `put key value` or `remove key`; the reply is the value before.
@@ -75,7 +77,7 @@ pub(super) fn open_on(disk: &Disk, folder: &Path) -> Result<Opened, OpenError> {
     let log = LogStore::open(
         disk,
         folder,
-        1 << 20,
+        SEGMENT_BYTES,
         &promises,
         guard.clone(),
         counters.clone(),

@@ -1,4 +1,4 @@
-//! openraft's own storage suite, on the real log and tables: over sled and over a simulated disk, each also with flushes
+//! openraft's own storage suite, on the real log and tables: on a real disk and on a simulated one, each also with flushes
 //! that take their time.
 
 use std::path::Path;
@@ -17,9 +17,9 @@ use crate::types::Types;
 /// Of one delayed flush.
 const LONGEST: Duration = Duration::from_millis(8);
 
-struct OnSled;
+struct OnDisk;
 
-impl StoreBuilder<Types, LogStore, Applier, TempDir> for OnSled {
+impl StoreBuilder<Types, LogStore, Applier, TempDir> for OnDisk {
     async fn build(&self) -> Result<(TempDir, LogStore, Applier), StorageError<Types>> {
         let folder = tempfile::tempdir().unwrap();
         let opened = super::open(folder.path()).unwrap();
@@ -40,13 +40,13 @@ impl StoreBuilder<Types, LogStore, Applier, ()> for Simulated {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn openrafts_storage_suite_passes() {
-    Suite::test_all(OnSled).await.unwrap();
+    Suite::test_all(OnDisk).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn openrafts_storage_suite_passes_over_sled_with_delayed_flushes() {
+async fn openrafts_storage_suite_passes_with_delayed_flushes() {
     delay::delay_flushes(LONGEST);
-    Suite::test_all(OnSled).await.unwrap();
+    Suite::test_all(OnDisk).await.unwrap();
     assert!(delay::delayed() > 50, "{} flushes", delay::delayed());
 }
 

@@ -69,27 +69,30 @@ mod tests {
         let path = |name: &str| folder.path().join(name);
         let same = || matches(&Disk::Real, folder.path()).unwrap();
         std::fs::create_dir(path("log")).unwrap();
-        std::fs::write(path("log/db"), b"one").unwrap();
+        std::fs::write(path("log/0000000001.log"), b"one").unwrap();
         assert!(!same());
         write(&Disk::Real, folder.path()).unwrap();
         assert!(same());
         std::fs::write(path("verified"), b"x").unwrap();
         assert!(same());
-        let noted = std::fs::metadata(path("log/db")).unwrap().modified().unwrap();
-        std::fs::write(path("log/db"), b"two").unwrap();
+        let noted = std::fs::metadata(path("log/0000000001.log"))
+            .unwrap()
+            .modified()
+            .unwrap();
+        std::fs::write(path("log/0000000001.log"), b"two").unwrap();
         let later = noted + std::time::Duration::from_nanos(1);
         std::fs::File::options()
             .write(true)
-            .open(path("log/db"))
+            .open(path("log/0000000001.log"))
             .unwrap()
             .set_modified(later)
             .unwrap();
         assert!(!same());
         write(&Disk::Real, folder.path()).unwrap();
-        std::fs::write(path("log/snap.1"), b"").unwrap();
+        std::fs::write(path("log/0000000002.log"), b"").unwrap();
         assert!(!same());
         write(&Disk::Real, folder.path()).unwrap();
-        std::fs::remove_file(path("log/db")).unwrap();
+        std::fs::remove_file(path("log/0000000001.log")).unwrap();
         assert!(!same());
     }
 }

@@ -91,6 +91,7 @@ pub fn is_damage(error: &OpenError) -> bool {
         | OpenError::Config(_)
         | OpenError::Fsync(_)
         | OpenError::Locked(_)
+        | OpenError::Outdated(_)
         | OpenError::WrongCluster { .. }
         | OpenError::WrongNode { .. }
         | OpenError::Listen { .. }
@@ -157,7 +158,7 @@ fn contents(
     promises: &Promises,
 ) -> Result<(LogFound, TablesFound), OpenError> {
     let owner = identity.incarnation;
-    let log = log_store::audit(disk, folder, VERIFY_CACHE_BYTES, promises, owner)?;
+    let log = log_store::audit(disk, folder, promises, owner)?;
     let tables = audit::audit(disk, folder, VERIFY_CACHE_BYTES, promises, owner)?;
     check_meeting(folder, log.purged.map_or(0, |id| id.index + 1), tables.mark.seen())?;
     Ok((log, tables))

@@ -10,7 +10,7 @@ use raft_store::{Fault, OpenError, ProposeError, Store};
 
 use crate::support::{Cluster, command, count_up, large_command, soon};
 
-const SEGMENT_BYTES: u64 = 512 * 1024;
+const PAGE_BYTES: u64 = 4096;
 
 /// Waits for passes that began and ended after this call.
 async fn passes(store: &Store, count: u64) {
@@ -22,16 +22,19 @@ async fn passes(store: &Store, count: u64) {
     }
 }
 
-/// One bit in the middle of every segment of the file.
-fn flip_bits(path: &Path) -> std::io::Result<()> {
-    let file = File::options().read(true).write(true).open(path)?;
-    let segments = file.metadata()?.len() / SEGMENT_BYTES;
-    assert!(segments > 6, "{segments}");
-    for segment in 0..segments {
-        let (at, mut byte) = (segment * SEGMENT_BYTES + SEGMENT_BYTES / 2, [0]);
-        file.read_exact_at(&mut byte, at)?;
-        file.write_all_at(&[byte[0] ^ 0x10], at)?;
+/// One bit in the middle of every page of all files of the log.
+fn flip_bits(log: &Path) -> std::io::Result<()> {
+    let mut pages = 0;
+    for entry in std::fs::read_dir(log)? {
+        let file = File::options().read(true).write(true).open(entry?.path())?;
+        for page in 0..file.metadata()?.len() / PAGE_BYTES {
+            let (at, mut byte) = (page * PAGE_BYTES + PAGE_BYTES / 2, [0]);
+            file.read_exact_at(&mut byte, at)?;
+            file.write_all_at(&[byte[0] ^ 0x10], at)?;
+            pages += 1;
+        }
     }
+    assert!(pages > 1000, "{pages}");
     Ok(())
 }
 
@@ -59,7 +62,7 @@ async fn damage_under_a_running_member_stops_it_and_nobody_else() {
 
     let victim = cluster.follower_of(cluster.leader().await);
     let damaged = cluster.running.remove(&victim).unwrap();
-    flip_bits(&cluster.data_dir(victim).join("log/db")).unwrap();
+    flip_bits(&cluster.data_dir(victim).join("log")).unwrap();
     let fault = tokio::time::timeout(Duration::from_secs(20), damaged.failed()).await;
     let fault = fault.expect("the scrubber must find it");
     assert!(matches!(fault, Fault::Damaged(_)), "{fault}");
@@ -90,7 +93,7 @@ async fn a_member_that_found_damage_acknowledges_nothing() {
             .unwrap();
     }
     passes(&store, 2).await;
-    flip_bits(&cluster.data_dir(1).join("log/db")).unwrap();
+    flip_bits(&cluster.data_dir(1).join("log")).unwrap();
     tokio::time::timeout(Duration::from_secs(20), store.failed())
         .await
         .expect("found");

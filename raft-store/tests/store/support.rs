@@ -173,7 +173,7 @@ pub(crate) fn small_limits() -> Limits {
         checkpoint_entries: 200,
         log_kept_entries: 50,
         digest_entries: 20,
-        log_cache_bytes: 8 << 20,
+        log_segment_bytes: 1 << 20,
         state_cache_bytes: 8 << 20,
         ..Limits::default()
     }

@@ -54,10 +54,28 @@ impl SimFile {
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {
+        self.sync_unless(None, "sync")
+    }
+
+    /// Only one thread writes to a file whose flushes take their time.
+    pub(crate) fn sync_data(&self) -> io::Result<()> {
+        self.disk.wait_for_flush();
+        self.sync_unless(Some(Lie::LogFlush), "flush")
+    }
+
+    pub(crate) fn sync_found(&self) -> io::Result<()> {
+        self.sync_unless(Some(Lie::OpenSync), "sync on opening")
+    }
+
+    /// With this lie nothing becomes durable.
+    fn sync_unless(&self, lie: Option<Lie>, verb: &str) -> io::Result<()> {
         let mut world = self.disk.world.lock();
-        world.step(
-            || format!("sync {}", self.path.display()),
-            vec![Effect::SyncFile(self.id)],
-        )
+        let lies = lie.is_some() && world.lie == lie;
+        let effects = if lies {
+            Vec::new()
+        } else {
+            vec![Effect::SyncFile(self.id)]
+        };
+        world.step(|| format!("{verb} {}", self.path.display()), effects)
     }
 }

@@ -27,15 +27,15 @@ use self::world::{Effect, NameOp, Node, World};
 /// What the disk does wrong, to show that the checks see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lie {
-    /// A flush of the log's database returns before anything is durable.
+    /// A flush of the log returns before anything is durable.
     LogFlush,
-    /// The same for the tables.
+    /// The same for the database of the tables.
     TablesFlush,
     /// Syncing a folder does nothing.
     FolderSync,
     /// Writes of the guard file return before they are durable.
     GuardWrite,
-    /// Opening a database does not make durable what it found.
+    /// Opening the log or a database does not make durable what it found.
     OpenSync,
 }
 
@@ -65,16 +65,31 @@ impl SimDisk {
         }
     }
 
-    /// Every flush of a database takes up to `longest`.
+    /// Every flush of the log or a database takes up to `longest`.
     #[cfg(test)]
     pub(crate) fn with_slow_flushes(mut self, longest: Duration, seed: u64) -> Self {
         self.flush_delay = Some((longest, Arc::new(Mutex::new(Dice::new(seed)))));
         self
     }
 
+    fn wait_for_flush(&self) {
+        if let Some((longest, dice)) = &self.flush_delay {
+            let micros = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
+            let delay = Duration::from_micros(dice.lock().below(micros));
+            std::thread::sleep(delay);
+        }
+    }
+
     /// The power goes in the middle of the operation after so many others.
     pub(crate) fn stop_at(&self, point: u64) {
         self.world.lock().stop_at = Some(point);
+    }
+
+    /// The power goes in the middle of the next operation.
+    #[cfg(test)]
+    pub(crate) fn stop_now(&self) {
+        let mut world = self.world.lock();
+        world.stop_at = Some(world.points);
     }
 
     pub(crate) fn lie(&self, lie: Lie) {

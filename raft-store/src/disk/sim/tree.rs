@@ -44,19 +44,9 @@ impl SimDatabase {
     /// What is written while the flush takes its time is not part of it.
     pub(crate) fn flush(&self) -> io::Result<()> {
         let before = self.disk.world.lock().database(self.id)?.pending.len();
-        if let Some((longest, dice)) = &self.disk.flush_delay {
-            let micros = u64::try_from(longest.as_micros()).unwrap_or(u64::MAX);
-            let delay = std::time::Duration::from_micros(dice.lock().below(micros));
-            std::thread::sleep(delay);
-        }
+        self.disk.wait_for_flush();
         let mut world = self.disk.world.lock();
-        let is_log = self.path.starts_with("/data/log");
-        let lies = match world.lie {
-            Some(Lie::LogFlush) => is_log,
-            Some(Lie::TablesFlush) => !is_log,
-            Some(Lie::FolderSync | Lie::GuardWrite | Lie::OpenSync) | None => false,
-        };
-        let effects = if lies {
+        let effects = if world.lie == Some(Lie::TablesFlush) {
             Vec::new()
         } else {
             vec![Effect::Flush(self.id, before)]

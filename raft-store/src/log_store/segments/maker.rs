@@ -1,0 +1,162 @@
+//! Makes segments: new files of zeros, or files whose entries were purged, under a new name.
+//!
+//! Zeros, and not only room: writing into room that was never written makes each sync change the file's metadata as well.
+//! A segment has its name only once all of it is on disk, and a file that is used again loses its old name before its head
+//! changes. Must not touch a segment that is in use.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+use super::format::{self, HEADER_BYTES, Header};
+use super::reader::{Extent, UNFINISHED};
+use crate::disk::{Disk, DiskFile};
+use crate::entropy;
+use crate::limits::ZEROS_BYTES;
+
+/// A segment that is written to.
+#[derive(Debug)]
+pub(super) struct Segment {
+    pub(super) extent: Extent,
+    pub(super) file: DiskFile,
+    pub(super) seed: u32,
+}
+
+impl Segment {
+    pub(super) fn new(extent: Extent, file: DiskFile) -> Self {
+        let seed = extent.header.seed();
+        Self { extent, file, seed }
+    }
+
+    pub(super) fn has_room(&self, bytes: u64) -> bool {
+        self.extent.end.saturating_add(bytes) <= self.extent.header.bytes
+    }
+
+    /// Makes zeros of everything behind the end: what a torn write left must never meet what is written next.
+    pub(super) fn clear(&mut self) -> io::Result<()> {
+        let Extent { header, end, .. } = self.extent;
+        write_zeros(&self.file, end, header.bytes)?;
+        self.file.sync()?;
+        self.extent.littered = false;
+        Ok(())
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Maker {
+    pub(super) disk: Disk,
+    pub(super) folder: PathBuf,
+    pub(super) owner: [u8; 16],
+    pub(super) segment_bytes: u64,
+}
+
+impl Maker {
+    /// A segment that is on disk with its name; from the file of an old one, if there is one.
+    pub(super) fn make(&self, sequence: u64, bytes: u64, old: Option<&Path>) -> io::Result<Segment> {
+        let unfinished = self.folder.join(UNFINISHED);
+        let file = match old {
+            Some(old) => {
+                self.disk.rename(old, &unfinished)?;
+                self.disk.sync_folder(&self.folder)?;
+                self.disk.open_file(&unfinished)?
+            }
+            None => {
+                let file = self.disk.create_file(&unfinished)?;
+                write_zeros(&file, HEADER_BYTES, bytes)?;
+                file
+            }
+        };
+        let header = Header {
+            sequence,
+            owner: self.owner,
+            bytes,
+            nonce: entropy::identity(),
+        };
+        file.write_all_at(&header.encode(), 0)?;
+        file.sync()?;
+        let path = self.folder.join(format::name_of(sequence));
+        self.disk.rename(&unfinished, &path)?;
+        self.disk.sync_folder(&self.folder)?;
+        let extent = Extent {
+            path,
+            header,
+            end: HEADER_BYTES,
+            highest: None,
+            littered: old.is_some(),
+        };
+        Ok(Segment::new(extent, file))
+    }
+
+    /// Removes the oldest segment. That is on disk when this returns: without it a later one must not go.
+    pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove_file(path)?;
+        self.disk.sync_folder(&self.folder)
+    }
+}
+
+fn write_zeros(file: &DiskFile, from: u64, to: u64) -> io::Result<()> {
+    let zeros = vec![0; ZEROS_BYTES];
+    let mut at = from;
+    while at < to {
+        let piece = usize::try_from(to - at).unwrap_or(usize::MAX).min(ZEROS_BYTES);
+        file.write_all_at(&zeros[..piece], at)?;
+        at += piece as u64;
+    }
+    Ok(())
+}
+
+/// The segment after the current one, made before it is needed.
+#[derive(Debug, Default)]
+pub(super) enum Next {
+    #[default]
+    None,
+    /// By a thread of its own.
+    Making(JoinHandle<io::Result<Segment>>),
+    Ready(Segment),
+}
+
+impl Next {
+    /// Begins to make it. On a simulated disk it is there when this returns: each run has the same order of writes.
+    pub(super) fn begin(maker: &Maker, sequence: u64, old: Option<PathBuf>) -> io::Result<Self> {
+        match maker.disk {
+            Disk::Real => {
+                let maker = maker.clone();
+                let make = move || maker.make(sequence, maker.segment_bytes, old.as_deref());
+                let thread = std::thread::Builder::new().name("log-segments".into()).spawn(make)?;
+                Ok(Self::Making(thread))
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Disk::Simulated(_) => maker
+                .make(sequence, maker.segment_bytes, old.as_deref())
+                .map(Self::Ready),
+        }
+    }
+
+    pub(super) const fn is_none(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// The segment, if it is ready or being made; waits for it.
+    pub(super) fn wait(&mut self) -> io::Result<Option<Segment>> {
+        match std::mem::take(self) {
+            Self::None => Ok(None),
+            Self::Ready(segment) => Ok(Some(segment)),
+            Self::Making(thread) => {
+                let made = thread.join().map_err(|_| io::Error::other("making a segment failed"))?;
+                made.map(Some)
+            }
+        }
+    }
+
+    /// Takes it over when it is ready; an error of making it is told here, before it is needed.
+    pub(super) fn poll(&mut self) -> io::Result<()> {
+        match self {
+            Self::Making(thread) if thread.is_finished() => {
+                let made = self.wait()?;
+                *self = made.map_or(Self::None, Self::Ready);
+                Ok(())
+            }
+            Self::None | Self::Making(_) | Self::Ready(_) => Ok(()),
+        }
+    }
+}
