@@ -34,7 +34,7 @@ enum Verb {
     },
     /// Check a file of exported rows: whether any was changed, taken out or put in.
     #[command(
-        after_help = "Needs no cluster. A row that was cut off at the end can only be noticed with --head: the link that the cluster, or an earlier export, told.\n\nExample:\n  tfauth audit verify audit.jsonl\n\nExit codes: 0 the chain holds, 1 it does not, or the file cannot be read, 2 wrong usage."
+        after_help = "Needs no cluster. A row that was cut off at the end can only be noticed with --head: the link that the cluster, or an earlier export, told.\n\nExample:\n  tfauth audit verify audit.jsonl\n\nExit codes: 0 the chain holds, 1 it does not, or the file cannot be read, 2 wrong usage, or the file has no row to check."
     )]
     Verify {
         /// The file.

@@ -28,6 +28,11 @@ pub(super) fn run(path: &Path, head: Option<&str>, json: bool) -> Result<String,
         )));
     }
     let rows = follower.rows();
+    if rows == 0 {
+        return Err(Problem::Refused(format!(
+            "{shown}: there is nothing to check, the file has no row; name a file that `tfauth audit export` wrote"
+        )));
+    }
     Ok(if json {
         serde_json::json!({"rows": rows, "last_number": number, "head": link}).to_string()
     } else {
@@ -81,5 +86,24 @@ mod tests {
         let told = run(file.path(), None, false).unwrap_err().to_string();
         assert!(told.contains("line 2"), "{told}");
         assert!(run(Path::new("/nowhere"), None, false).is_err());
+    }
+
+    #[test]
+    fn lg_2_a_file_without_a_row_holds_nothing() {
+        let (file, _) = exported(0);
+        for json in [false, true] {
+            let told = run(file.path(), None, json).unwrap_err();
+            assert!(
+                matches!(&told, Problem::Refused(why) if why.contains("nothing to check")),
+                "{told}"
+            );
+        }
+        // Whoever knows the head knows that rows are missing.
+        let (_, head) = exported(2);
+        let told = run(file.path(), Some(&head), false).unwrap_err();
+        assert!(
+            matches!(&told, Problem::Fault(why) if why.contains("rows are missing")),
+            "{told}"
+        );
     }
 }
