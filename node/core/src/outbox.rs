@@ -177,6 +177,14 @@ pub struct Mail {
     pub last_error: Option<String>,
 }
 
+impl Mail {
+    /// When it is to be tried next: at once while it never was.
+    #[must_use]
+    pub fn due(&self) -> Timestamp {
+        self.next_attempt_at.unwrap_or(self.created_at)
+    }
+}
+
 /// What became of a mail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MailState {

@@ -95,22 +95,26 @@ impl Worker {
             return;
         }
         let view = replication.view();
-        let waiting = match query::outbox(&view, MAIL_READ_MAX) {
-            Ok(waiting) => waiting,
-            Err(error) => return tracing::error!(%error, "the outbox cannot be read"),
-        };
-        self.shared.metrics.mail_waiting.set(waiting.len() as i64);
+        match query::outbox(&view, MAIL_READ_MAX) {
+            Ok(waiting) => self.shared.metrics.mail_waiting.set(waiting.len() as i64),
+            Err(error) => tracing::error!(%error, "the outbox cannot be read"),
+        }
         match query::quarantine(&view, MAIL_READ_MAX) {
             Ok(kept) => self.shared.metrics.mail_quarantined.set(kept.len() as i64),
             Err(error) => tracing::error!(%error, "the quarantine cannot be read"),
         }
-        let now = clock::now();
-        let is_due = |mail: &Mail| mail.next_attempt_at.is_none_or(|due| due <= now);
-        for mail in waiting {
+        // What this process is at, or cannot record, is among what is due: so many more are read.
+        let due = query::log_clock(&view)
+            .and_then(|log| query::due_mail(&view, clock::now().max(log), MAIL_READ_MAX + self.busy.len()));
+        let due = match due {
+            Ok(due) => due,
+            Err(error) => return tracing::error!(%error, "the outbox cannot be read"),
+        };
+        for mail in due {
             if self.deliveries.len() >= MAIL_PARALLEL_MAX {
                 return;
             }
-            if is_due(&mail) && self.busy.insert(mail.key) {
+            if self.busy.insert(mail.key) {
                 self.deliveries.spawn(deliver(self.shared.clone(), mail));
             }
         }

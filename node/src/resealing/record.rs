@@ -42,7 +42,8 @@ pub(super) fn of(tables: &impl TablesRead, at: &SealedAt) -> Result<Option<(Purp
         | Table::AuditByAccount
         | Table::AccountsByNumber
         | Table::SentMail
-        | Table::IdempotencyByAge => Ok(None),
+        | Table::IdempotencyByAge
+        | Table::OutboxByDue => Ok(None),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::decision::{Decision, Moment};
 use super::expiry::{self, Kind};
+use super::outbox;
 use crate::command::MarkMailFailed;
 use crate::error::Fault;
 use crate::limits::{MAIL_ATTEMPTS_MAX, MAIL_REASON_BYTES_MAX, MAIL_RETRY_SECONDS_MAX, QUARANTINE_SECONDS};
@@ -22,19 +23,19 @@ pub(super) fn apply(moment: Moment<'_>, command: &MarkMailFailed, tables: &mut i
     if mail.attempts != command.attempt {
         return Ok(postponed(mail.attempts, false));
     }
+    outbox::take(&mail, tables)?;
     mail.attempts = mail.attempts.saturating_add(1);
     mail.last_error = Some(cut(&command.reason));
     let quarantined = command.permanent || mail.attempts >= MAIL_ATTEMPTS_MAX;
     if quarantined {
         let due = moment.now.plus_seconds(QUARANTINE_SECONDS);
         mail.next_attempt_at = Some(due);
-        tables.remove(Table::Outbox, &key)?;
         put(tables, Table::Quarantine, &key, &mail)?;
         expiry::schedule(due, Kind::Quarantined, &expiry::mail_id(mail.key), tables)?;
     } else {
         let pause = command.retry_in_seconds.min(MAIL_RETRY_SECONDS_MAX);
         mail.next_attempt_at = Some(moment.now.plus_seconds(pause));
-        put(tables, Table::Outbox, &key, &mail)?;
+        outbox::keep(&mail, tables)?;
     }
     let decision = postponed(mail.attempts, quarantined);
     Ok(match mail.account {
@@ -63,9 +64,9 @@ fn cut(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::testing::Bench;
+    use crate::apply::testing::{Bench, token};
     use crate::command::{Command, DropSigningKeys, MarkMailSent, ReleaseMail};
-    use crate::outbox::MailState;
+    use crate::outbox::{MAILS_PER_ENTRY_MAX, MailState};
     use crate::query;
 
     fn fail(bench: &mut Bench, key: u64, attempt: u32, permanent: bool) -> Reply {
@@ -76,6 +77,14 @@ mod tests {
             retry_in_seconds: 60,
             reason: "the mail server answered 451".into(),
         }))
+    }
+
+    /// Key of the mail of a new account.
+    fn new_mail(bench: &mut Bench, number: u64) -> u64 {
+        let mut command = bench.new_account(&format!("user{number}"), &format!("user{number}@example.org"));
+        command.confirmation = Some(token(number));
+        bench.run(Command::RegisterAccount(command));
+        bench.index * MAILS_PER_ENTRY_MAX
     }
 
     fn one_mail(bench: &mut Bench) -> u64 {
@@ -172,5 +181,32 @@ mod tests {
             cut(&format!("a{}", "\u{e9}".repeat(200))).len(),
             MAIL_REASON_BYTES_MAX - 1
         );
+    }
+
+    #[test]
+    fn however_much_is_postponed_what_is_due_is_found_first_and_leaves_no_trace() {
+        let mut bench = Bench::new();
+        let due = |bench: &Bench| -> Vec<u64> {
+            let mails = query::due_mail(&bench.tables, bench.now, 3).unwrap();
+            mails.into_iter().map(|mail| mail.key).collect()
+        };
+        let mut postponed = Vec::new();
+        for number in 0..2_000 {
+            let key = new_mail(&mut bench, number);
+            assert_eq!(due(&bench), [key], "behind {number} that wait");
+            fail(&mut bench, key, 0, false);
+            assert_eq!(due(&bench), [0_u64; 0]);
+            postponed.push(key);
+        }
+        // Their time comes, in the order in which it comes.
+        bench.wait(60);
+        assert_eq!(due(&bench), postponed[..3]);
+        let new = new_mail(&mut bench, 2_000);
+        assert_eq!(query::due_mail(&bench.tables, bench.now, 9_999).unwrap().len(), 2_001);
+        for key in postponed.into_iter().chain([new]) {
+            bench.run(Command::MarkMailSent(MarkMailSent { key }));
+        }
+        let left = bench.tables.rows().filter(|row| row.0 == Table::OutboxByDue).count();
+        assert_eq!((left, due(&bench).len()), (0, 0));
     }
 }

@@ -3,17 +3,19 @@
 
 use super::decision::{Decision, Moment};
 use super::expiry::{self, Kind};
+use super::outbox;
 use crate::command::MarkMailSent;
 use crate::error::Fault;
 use crate::limits::MAIL_OUTCOME_SECONDS;
+use crate::outbox::Mail;
 use crate::reply::Reply;
-use crate::tables::schema::put;
+use crate::tables::schema::{get, put};
 use crate::tables::{Table, Tables};
 
 pub(super) fn apply(moment: Moment<'_>, command: &MarkMailSent, tables: &mut impl Tables) -> Result<Decision, Fault> {
     let key = command.key.to_be_bytes();
-    if tables.get(Table::Outbox, &key)?.is_some() {
-        tables.remove(Table::Outbox, &key)?;
+    if let Some(mail) = get::<Mail>(tables, Table::Outbox, &key)? {
+        outbox::take(&mail, tables)?;
         put(tables, Table::SentMail, &key, &moment.now)?;
         let due = moment.now.plus_seconds(MAIL_OUTCOME_SECONDS);
         expiry::schedule(due, Kind::SentMail, &expiry::mail_id(command.key), tables)?;

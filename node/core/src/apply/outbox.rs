@@ -6,7 +6,7 @@ use crate::error::Fault;
 use crate::ids::AccountId;
 use crate::limits::{MAIL_WINDOW_SECONDS, MAILS_PER_WINDOW_MAX};
 use crate::outbox::{Channel, MAILS_PER_ENTRY_MAX, Mail, MailTemplate, Notice};
-use crate::tables::schema::put;
+use crate::tables::schema::{pair_key, put};
 use crate::tables::{Table, Tables};
 use crate::time::Timestamp;
 
@@ -58,8 +58,24 @@ pub(super) fn send(
         next_attempt_at: None,
         last_error: None,
     };
-    put(tables, Table::Outbox, &mail.key.to_be_bytes(), &mail)?;
+    keep(&mail, tables)?;
     Ok(mail.key)
+}
+
+/// Puts a mail into the outbox, in the order of what is due.
+pub(super) fn keep(mail: &Mail, tables: &mut impl Tables) -> Result<(), Fault> {
+    put(tables, Table::OutboxByDue, &due_key(mail), &())?;
+    put(tables, Table::Outbox, &mail.key.to_be_bytes(), mail)
+}
+
+/// Takes a mail out of the outbox as it lies there.
+pub(super) fn take(mail: &Mail, tables: &mut impl Tables) -> Result<(), Fault> {
+    tables.remove(Table::OutboxByDue, &due_key(mail))?;
+    Ok(tables.remove(Table::Outbox, &mail.key.to_be_bytes())?)
+}
+
+fn due_key(mail: &Mail) -> Vec<u8> {
+    pair_key(&mail.due().0.to_be_bytes(), &mail.key.to_be_bytes())
 }
 
 /// Tells an account's owner that something about it changed.

@@ -1,11 +1,12 @@
 //! Takes a mail out of quarantine: to be tried again from the beginning, or for good.
 
 use super::decision::Decision;
+use super::outbox;
 use crate::command::ReleaseMail;
 use crate::error::Fault;
 use crate::outbox::Mail;
 use crate::reply::{Denial, Reply};
-use crate::tables::schema::{get, put};
+use crate::tables::schema::get;
 use crate::tables::{Table, Tables};
 use crate::time::Timestamp;
 
@@ -24,7 +25,7 @@ pub(super) fn apply(command: &ReleaseMail, tables: &mut impl Tables) -> Result<D
         next_attempt_at: None,
         ..mail
     };
-    put(tables, Table::Outbox, &key, &fresh)?;
+    outbox::keep(&fresh, tables)?;
     Ok(done.known_as("mail_released"))
 }
 

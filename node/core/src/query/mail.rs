@@ -4,6 +4,7 @@ use crate::error::Fault;
 use crate::outbox::{Mail, MailState};
 use crate::tables::schema::{decode_row, get};
 use crate::tables::{Table, TablesRead};
+use crate::time::Timestamp;
 
 /// Mail that was not sent yet, the oldest first; also what waits for its next try.
 ///
@@ -12,6 +13,20 @@ use crate::tables::{Table, TablesRead};
 pub fn outbox(tables: &impl TablesRead, limit: usize) -> Result<Vec<Mail>, Fault> {
     let rows = tables.range(Table::Outbox, &[], &[0xff; 9], limit)?;
     rows.iter().map(|(_, row)| decode_row(Table::Outbox, row)).collect()
+}
+
+/// Mail that is to be tried at `now`, the longest due first. What waits for a later try is not looked at, however much it is.
+///
+/// # Errors
+/// See [`outbox`].
+pub fn due_mail(tables: &impl TablesRead, now: Timestamp, limit: usize) -> Result<Vec<Mail>, Fault> {
+    let end = now.0.saturating_add(1).to_be_bytes();
+    let mut due = Vec::new();
+    for (row_key, _) in tables.range(Table::OutboxByDue, &[], &end, limit)? {
+        let key = row_key.get(8..).unwrap_or_default();
+        due.extend(get::<Mail>(tables, Table::Outbox, key)?);
+    }
+    Ok(due)
 }
 
 /// Mail in quarantine, the oldest first.

@@ -133,7 +133,8 @@ fn visit(table: Table, row: &[u8], change: impl FnOnce(&mut Sealed)) -> Result<(
         | Table::AuditByAccount
         | Table::AccountsByNumber
         | Table::SentMail
-        | Table::IdempotencyByAge => row.to_vec(),
+        | Table::IdempotencyByAge
+        | Table::OutboxByDue => row.to_vec(),
     };
     Ok((seen, bytes))
 }

@@ -59,11 +59,13 @@ pub enum Table {
     SentMail = 24,
     /// Keys of kept answers by scope and end, so that the oldest of a scope can be forgotten.
     IdempotencyByAge = 25,
+    /// Keys of outbox mail by the time of its next try.
+    OutboxByDue = 26,
 }
 
 impl Table {
     /// Every table, for digests and dumps.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Meta,
         Self::Replies,
         Self::Expiry,
@@ -89,6 +91,7 @@ impl Table {
         Self::Quarantine,
         Self::SentMail,
         Self::IdempotencyByAge,
+        Self::OutboxByDue,
     ];
 
     /// Number on disk.

@@ -99,5 +99,6 @@ fn name(table: Table) -> &'static str {
         Table::Quarantine => "quarantine",
         Table::SentMail => "sent_mail",
         Table::IdempotencyByAge => "idempotency_by_age",
+        Table::OutboxByDue => "outbox_by_due",
     }
 }
