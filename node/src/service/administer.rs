@@ -40,20 +40,20 @@ impl AccountChange {
     }
 
     /// The actions, in the order in which they are done: what keeps somebody out comes first, what lets in last.
-    fn actions(&self) -> Vec<(&'static str, AdminAction)> {
+    fn actions(&self) -> Vec<AdminAction> {
         let chosen = [
-            (self.active == Some(false), "disable", AdminAction::Disable {}),
-            (self.end_sessions, "end_sessions", AdminAction::EndSessions {}),
-            (self.reset_factors, "reset_factors", AdminAction::ResetFactors {}),
-            (self.unlock, "unlock", AdminAction::Unlock {}),
-            (self.active == Some(true), "activate", AdminAction::Activate {}),
+            (self.active == Some(false), AdminAction::Disable {}),
+            (self.end_sessions, AdminAction::EndSessions {}),
+            (self.reset_factors, AdminAction::ResetFactors {}),
+            (self.unlock, AdminAction::Unlock {}),
+            (self.active == Some(true), AdminAction::Activate {}),
         ];
         let mut actions: Vec<_> = chosen
             .into_iter()
             .filter(|(wanted, ..)| *wanted)
-            .map(|(_, name, action)| (name, action))
+            .map(|(_, action)| action)
             .collect();
-        actions.extend(self.role.map(|role| ("set_role", AdminAction::SetRole { role })));
+        actions.extend(self.role.map(|role| AdminAction::SetRole { role }));
         actions
     }
 }
@@ -94,11 +94,11 @@ impl Auth {
     /// `Denied(NotFound)`.
     pub async fn read_account(&self, ctx: &RequestContext, id: AccountId) -> Result<ManagedAccount, ServiceError> {
         let view = self.current_view(ctx).await?;
-        let account = query::account(&view, id)?.ok_or(ServiceError::Denied(Denial::NotFound {}))?;
-        managed(&view, account)
+        let found = query::account(&view, id)?.filter(|account| !account.reserved);
+        managed(&view, found.ok_or(ServiceError::Denied(Denial::NotFound {}))?)
     }
 
-    /// Changes an account. Each action is an entry of its own; when one is refused, those before it have happened.
+    /// Changes an account: one entry, and all of it or nothing.
     ///
     /// # Errors
     /// `Denied` with `Forbidden`, `NotFound`, `LastAdmin` or `AdminNeedsFactor`.
@@ -109,21 +109,19 @@ impl Auth {
         account: AccountId,
         change: &AccountChange,
     ) -> Result<(), ServiceError> {
-        let actions = change.actions();
-        for (name, action) in actions {
-            let subject = [account.0.as_slice(), name.as_bytes()].concat();
-            let request_id = Self::request_id(ctx, "administer_account", &subject);
-            let command = Command::AdministerAccount(AdministerAccount {
-                session: current.session.id,
-                account,
-                action,
-            });
-            match self.propose(ctx, request_id, command).await? {
-                Reply::Done {} => {}
-                other => return Err(refusal("administer_account", &other)),
-            }
+        let mut actions = change.actions().into_iter();
+        let Some(action) = actions.next() else { return Ok(()) };
+        let request_id = Self::request_id(ctx, "administer_account", &account.0);
+        let command = Command::AdministerAccount(AdministerAccount {
+            session: current.session.id,
+            account,
+            action,
+            then: actions.collect(),
+        });
+        match self.propose(ctx, request_id, command).await? {
+            Reply::Done {} => Ok(()),
+            other => Err(refusal("administer_account", &other)),
         }
-        Ok(())
     }
 
     /// Makes an account the first administrator. For the operator on the node itself, never over public HTTP.
@@ -133,6 +131,7 @@ impl Auth {
     pub async fn bootstrap_admin(&self, ctx: &RequestContext, username: &str) -> Result<AccountId, ServiceError> {
         let view = self.current_view(ctx).await?;
         let account = query::account_by_username(&view, &names::username_key(username))?
+            .filter(|account| !account.reserved)
             .ok_or(ServiceError::Denied(Denial::AccountGone {}))?
             .id;
         let request_id = Self::request_id(ctx, "bootstrap_admin", &account.0);

@@ -6,6 +6,7 @@ use crate::ids::{AccountId, DeviceId, SessionId};
 use crate::policy::risk::{Facts, Reasons};
 use crate::reply::{Denial, Reply};
 use crate::time::Timestamp;
+use std::borrow::Cow;
 use std::cell::Cell;
 
 /// Where in the log an entry is applied.
@@ -27,7 +28,7 @@ pub(super) struct Decision {
     /// The answer: as vague as the caller may know.
     pub(super) reply: Reply,
     /// Its name in the audit: exact.
-    pub(super) outcome: &'static str,
+    pub(super) outcome: Cow<'static, str>,
     /// The account that it is about.
     pub(super) account: Option<AccountId>,
     /// What else the audit keeps.
@@ -57,7 +58,7 @@ impl Decision {
     /// The audit calls it what the reply calls it, about no account.
     pub(super) fn new(reply: Reply) -> Self {
         Self {
-            outcome: reply.outcome(),
+            outcome: Cow::Borrowed(reply.outcome()),
             reply,
             account: None,
             trace: Trace::default(),
@@ -70,7 +71,7 @@ impl Decision {
     }
 
     /// Done, under the name that the audit has for it.
-    pub(super) fn done(outcome: &'static str) -> Self {
+    pub(super) fn done(outcome: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Reply::Done {}).known_as(outcome)
     }
 
@@ -83,8 +84,11 @@ impl Decision {
     }
 
     /// Gives the audit a more exact name than the reply has.
-    pub(super) fn known_as(self, outcome: &'static str) -> Self {
-        Self { outcome, ..self }
+    pub(super) fn known_as(self, outcome: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            outcome: outcome.into(),
+            ..self
+        }
     }
 
     /// Adds what else the audit keeps.

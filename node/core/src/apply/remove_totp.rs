@@ -54,6 +54,7 @@ mod tests {
             session,
             account,
             action,
+            then: Vec::new(),
         }))
     }
 

@@ -4,6 +4,7 @@ use crate::account::Role;
 use crate::ids::{AccountId, DeviceId, NameMac, SessionId};
 use crate::policy::Policy;
 use crate::secret::{Mac, Sealed};
+use crate::tables::schema::is_default;
 use minicbor::{Decode, Encode};
 
 use super::Answer;
@@ -244,6 +245,9 @@ pub struct AdministerAccount {
     /// What.
     #[n(2)]
     pub action: AdminAction,
+    /// What else, in this order. All of it happens or none.
+    #[cbor(n(3), skip_if = "is_default")]
+    pub then: Vec<AdminAction>,
 }
 
 /// Replaces the policy. The session must be an administrator's at `aal2`.

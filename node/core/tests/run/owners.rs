@@ -141,6 +141,7 @@ impl Run {
             session: self.admin?,
             account: self.accounts[who],
             action,
+            then: Vec::new(),
         }))
     }
 

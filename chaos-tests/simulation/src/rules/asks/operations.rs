@@ -111,6 +111,7 @@ impl Asker<'_> {
             session,
             account: self.account()?,
             action,
+            then: Vec::new(),
         }))
     }
 }
