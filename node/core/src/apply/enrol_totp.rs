@@ -23,7 +23,8 @@ pub(super) fn apply(moment: Moment<'_>, command: &EnrolTotp, tables: &mut impl T
         return denied(denial);
     }
     let factors = query::factors(tables, account.id)?;
-    if !query::may_enrol_with_password(&account, &factors, &query::policy(tables)?) {
+    let elsewhere = query::is_elsewhere(tables, account.id, device.as_ref())?;
+    if !query::may_enrol_with_password(&account, &factors, &query::policy(tables)?, elsewhere) {
         return denied(Denial::AlreadyEnrolled {});
     }
     let new = NewTotp {

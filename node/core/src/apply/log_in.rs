@@ -31,7 +31,12 @@ pub(super) fn apply(moment: Moment<'_>, command: &LogIn, tables: &mut impl Table
         return denied(Denial::SessionRevoked {});
     }
     // A seed that nobody confirmed counts only where the password alone may bind one.
-    let pending = query::may_enrol_with_password(&standing.account, &standing.factors, &standing.policy);
+    let pending = query::may_enrol_with_password(
+        &standing.account,
+        &standing.factors,
+        &standing.policy,
+        standing.elsewhere,
+    );
     let usable = query::answerable(&standing.factors, now).filter(|factor| factor.is_bound() || pending);
     if usable.is_none() {
         // Not charged: the password was right, and no code could have been.

@@ -187,6 +187,23 @@ mod tests {
     }
 
     #[test]
+    fn pw_9_rc_2_a_reset_by_mail_alone_leaves_the_mailed_code_to_be_asked() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let since = bench.now;
+        bench.change(account, |row| row.email_factor_since = Some(since));
+        request(&mut bench, account, 1);
+        bench.wait(1);
+        // Mailed codes make no AAL2 (OTP-12), so there is no other method that could be asked for.
+        assert_eq!(reset(&mut bench, account, 1, None), Reply::Done {});
+        assert_eq!(bench.account(account).email_factor_since, Some(since));
+        let Reply::SecondFactorRequired { methods, .. } = bench.sign_in(account) else {
+            panic!("the new password alone let somebody in");
+        };
+        assert_eq!(methods, Methods::EMAIL);
+    }
+
+    #[test]
     fn pw_9_rc_2_a_reset_does_not_go_around_the_second_factor() {
         let mut bench = Bench::new();
         let (account, factor) = bench.bound_account("ana");

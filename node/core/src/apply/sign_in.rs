@@ -127,6 +127,13 @@ fn challenge(
             .about(command.account)
             .traced(trace));
     }
+    if enrols && standing.elsewhere {
+        // The password alone binds no first factor where its owner is not known: a mail to the address helps.
+        standing.charge_password(moment.now, tables)?;
+        return Ok(Decision::denied(Denial::AddressUnconfirmed {})
+            .about(command.account)
+            .traced(trace));
+    }
     let seconds = if enrols {
         PENDING_FACTOR_SECONDS
     } else if methods.has(Methods::EMAIL) {

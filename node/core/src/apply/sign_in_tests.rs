@@ -2,9 +2,9 @@
 
 use crate::account::Role;
 use crate::apply::testing::{Bench, granted};
-use crate::command::{Command, SetPolicy};
+use crate::command::{Command, SetPolicy, StartLogin};
 use crate::factor::Methods;
-use crate::ids::AccountId;
+use crate::ids::{AccountId, ChallengeId};
 use crate::limits::FREE_FAILURES_MAX;
 use crate::policy::risk::Reasons;
 use crate::policy::{Policy, RiskMode, RiskPolicy};
@@ -260,4 +260,45 @@ fn a_policy_is_replaced_only_as_it_was_read() {
         bench.run(Command::RegisterAccount(new)),
         Reply::Denied(Denial::RegistrationClosed {})
     );
+}
+
+#[test]
+fn otp_8_the_password_alone_binds_no_first_factor_where_its_owner_is_not_known() {
+    let mut bench = Bench::new();
+    let account = bench.register("ana", "ana@example.org");
+    bench.change(account, |row| row.password_alone = true);
+    let device = bench.remember_device(account);
+    // A stranger who has the password, and no device of hers.
+    bench.device = None;
+    bench.address = "198.51.100.77".into();
+    assert_eq!(bench.sign_in(account), Reply::Denied(Denial::AddressUnconfirmed {}));
+    assert_eq!(
+        bench.account(account).throttle.failures,
+        1,
+        "it told that the password was right"
+    );
+    assert_eq!(bench.try_enrol(account), Reply::Denied(Denial::AlreadyEnrolled {}));
+    let base_seq = bench.account(account).auth_seq;
+    let start = StartLogin {
+        account,
+        base_seq,
+        challenge: ChallengeId(bench.draw()),
+        enrol: None,
+    };
+    assert_eq!(
+        bench.run(Command::StartLogin(start)),
+        Reply::Denied(Denial::AddressUnconfirmed {})
+    );
+    // The owner binds one on the device that the account knows.
+    bench.show_device(device);
+    assert!(matches!(bench.try_enrol(account), Reply::TotpPending { .. }));
+    // A proven address can be asked instead.
+    bench.device = None;
+    let now = bench.now;
+    bench.change(account, |row| row.email_confirmed_at = Some(now));
+    let Reply::SecondFactorRequired { methods, .. } = bench.sign_in(account) else {
+        panic!("no demand");
+    };
+    assert_eq!(methods, Methods::EMAIL);
+    assert_eq!(bench.try_enrol(account), Reply::Denied(Denial::AlreadyEnrolled {}));
 }

@@ -21,6 +21,8 @@ pub(super) struct Standing {
     pub(super) factors: Vec<Factor>,
     pub(super) recovery: Option<RecoveryCodes>,
     pub(super) policy: Policy,
+    /// See [`query::is_elsewhere`].
+    pub(super) elsewhere: bool,
     lane: DeviceStanding,
 }
 
@@ -30,11 +32,17 @@ impl Standing {
         let Some(account) = query::account(tables, id)? else {
             return Ok(None);
         };
+        let lane = query::device_standing(tables, id, moment.client.device, moment.now)?;
+        let device = match &lane {
+            DeviceStanding::Known(device) => Some(device),
+            DeviceStanding::Unknown | DeviceStanding::Copied(_) => None,
+        };
         Ok(Some(Self {
+            elsewhere: query::is_elsewhere(tables, id, device)?,
             factors: query::factors(tables, id)?,
             recovery: query::recovery_codes(tables, id)?,
             policy: query::policy(tables)?,
-            lane: query::device_standing(tables, id, moment.client.device, moment.now)?,
+            lane,
             account,
         }))
     }

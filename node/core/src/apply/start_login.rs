@@ -33,7 +33,12 @@ pub(super) fn apply(moment: Moment<'_>, command: &StartLogin, tables: &mut impl 
         return denied(Denial::ChallengeGone {});
     }
     let factors = &standing.factors;
-    let enrols = query::may_enrol_with_password(&standing.account, factors, &standing.policy);
+    let enrols = query::may_enrol_with_password(&standing.account, factors, &standing.policy, standing.elsewhere);
+    if standing.elsewhere && standing.methods().is_empty() && !factors.iter().any(Factor::is_bound) {
+        // Nothing to ask for, and not to be bound from here: a mail to the address, such as that of a reset, helps.
+        standing.charge_password(now, tables)?;
+        return denied(Denial::AddressUnconfirmed {});
+    }
     // A seed that still waits for its first code stays: its picture may have been scanned already.
     if let (None, Some(new), true) = (query::answerable(factors, now), &command.enrol, enrols) {
         second_factor::replace_pending(now, command.account, factors, new.clone(), tables)?;

@@ -1,5 +1,6 @@
 //! What may be guessed now, and with which budget: that of strangers, or that of a device the account knows (TH-5).
 
+use super::lists::of_account;
 use crate::account::Account;
 use crate::account::Role;
 use crate::device::{Device, DeviceProof};
@@ -8,7 +9,7 @@ use crate::factor::{Factor, FactorState, Methods, RecoveryCodes};
 use crate::ids::AccountId;
 use crate::limits::{DEVICE_GRACE_SECONDS, FACTOR_FAILURES_MAX};
 use crate::policy::Policy;
-use crate::tables::TablesRead;
+use crate::tables::{Table, TablesRead};
 use crate::time::Timestamp;
 
 /// What a device token proves.
@@ -135,11 +136,21 @@ pub fn may_administer(account: &Account, factors: &[Factor], policy: &Policy) ->
     app || policy.admin_mailed_codes && account.is_email_confirmed()
 }
 
+/// Whether an account knows devices, and a client shows none of them.
+///
+/// # Errors
+/// See [`super::account`].
+pub fn is_elsewhere(tables: &impl TablesRead, account: AccountId, device: Option<&Device>) -> Result<bool, Fault> {
+    Ok(device.is_none() && !of_account(tables, Table::Devices, account, 1)?.is_empty())
+}
+
 /// Whether the password alone may bind a factor (OTP-8): never an administrator's; nor where a code could be mailed instead,
-/// unless nobody ever logged in.
+/// unless nobody ever logged in; nor [elsewhere](is_elsewhere) than its owner is known.
 #[must_use]
-pub fn may_enrol_with_password(account: &Account, factors: &[Factor], policy: &Policy) -> bool {
+pub fn may_enrol_with_password(account: &Account, factors: &[Factor], policy: &Policy, elsewhere: bool) -> bool {
     let own = factors.iter().any(Factor::is_bound) || account.email_factor_since.is_some();
     let admin = account.role == Role::Admin;
-    !own && !admin && (account.last_login_at.is_none() || methods(account, factors, None, policy).is_empty())
+    !own && !admin
+        && !elsewhere
+        && (account.last_login_at.is_none() || methods(account, factors, None, policy).is_empty())
 }
