@@ -1,6 +1,7 @@
 //! Accounts.
 
 use crate::ids::AccountId;
+use crate::limits::UNCONFIRMED_SECONDS;
 use crate::policy::risk::Reasons;
 use crate::policy::throttle::Throttle;
 use crate::reply::Denial;
@@ -126,6 +127,10 @@ pub struct Account {
     /// Reasons of a demand for a second factor that was not met yet: the next login is asked again.
     #[cbor(n(19), skip_if = "is_default")]
     pub unmet: Reasons,
+    /// Whether it only holds a name: somebody signed up with an address that has an account, and must not see that. Nobody
+    /// ever gets in, its address is not its own, and administrators do not see it.
+    #[cbor(n(24), skip_if = "is_default")]
+    pub reserved: bool,
 }
 
 impl Account {
@@ -139,6 +144,7 @@ impl Account {
     #[must_use]
     pub fn refusal(&self) -> Option<Denial> {
         match self.status {
+            AccountStatus::Active if self.reserved => Some(Denial::InvalidCredentials {}),
             AccountStatus::Active => None,
             AccountStatus::Disabled => Some(Denial::AccountDisabled {}),
             AccountStatus::PendingApproval => Some(Denial::NotApproved {}),
@@ -150,6 +156,13 @@ impl Account {
     #[must_use]
     pub fn is_older_than_password(&self, at: Timestamp) -> bool {
         self.password_changed_at.is_some_and(|changed| at <= changed)
+    }
+
+    /// When it is nobody's any more, unless its address is proven or somebody lets it in before; none when it is somebody's.
+    #[must_use]
+    pub fn void_at(&self) -> Option<Timestamp> {
+        let is_held = self.reserved || self.status == AccountStatus::Unconfirmed;
+        is_held.then(|| self.created_at.plus_seconds(UNCONFIRMED_SECONDS))
     }
 
     /// Whether its owner proved the address.

@@ -116,6 +116,7 @@ fn people() -> Vec<String> {
         language: None,
         reset_token: None,
         address_token: None,
+        reserved: false,
     };
     let disabled = Account {
         status: AccountStatus::Disabled,

@@ -14,7 +14,7 @@ use crate::clock;
 use crate::http::context::RequestContext;
 use crate::replication::View;
 use crate::secrets::Purpose;
-use auth_core::account::Account;
+use auth_core::account::{Account, AccountStatus};
 use auth_core::command::{CodeEvidence, Command, RefuseLogin, Subject};
 use auth_core::device::Device;
 use auth_core::factor::{Factor, Methods, RecoveryCodes};
@@ -152,25 +152,23 @@ impl Auth {
         let now = effective_now(&view)?;
         let answered = ctx.kept.is_some() || was_answered(&view, ids.right)? || was_answered(&view, ids.wrong)?;
         let found = match claim.who {
-            Who::Named(identifier) => find(&view, identifier)?,
+            Who::Named(identifier) => find(&view, identifier, now)?,
             Who::Owner(account) => Some(query::account(&view, account)?.ok_or(ServiceError::Unauthenticated)?),
         };
+        // Whether there is an account or not, the same is read: what is told next may be nothing but that the name is locked.
+        let proof = self.device_proof(ctx);
+        let name = self.name_mac(key);
+        let throttle = query::unknown_name(&view, name)?;
         let claimant = match found {
-            Some(account) => {
-                let proof = self.device_proof(ctx);
-                Claimant::Known(Box::new(Known {
-                    factors: query::factors(&view, account.id)?,
-                    recovery: query::recovery_codes(&view, account.id)?,
-                    device: query::known_device(&view, account.id, proof, now)?,
-                    account,
-                }))
-            }
+            Some(account) => Claimant::Known(Box::new(Known {
+                factors: query::factors(&view, account.id)?,
+                recovery: query::recovery_codes(&view, account.id)?,
+                device: query::known_device(&view, account.id, proof, now)?,
+                account,
+            })),
             None => {
-                let name = self.name_mac(key);
-                Claimant::Unknown {
-                    name,
-                    throttle: query::unknown_name(&view, name)?,
-                }
+                self.inner.decoy.read(&view, name, proof, now)?;
+                Claimant::Unknown { name, throttle }
             }
         };
         Ok(Seen {
@@ -202,6 +200,8 @@ impl Auth {
                 let phc = std::str::from_utf8(&phc)
                     .map_err(|_| ServiceError::Fault(format!("password of {:?} is no text", account.id)))?;
                 let right = inner.hashing.verify(phc, claim.password, ctx.deadline).await?;
+                // A name that is only held has no password that is right; it may still say what everybody must wait for.
+                let right = right && !(account.reserved && account.is_active());
                 if right {
                     self.upgrade_password_later(account, phc, claim.password);
                 }
@@ -273,10 +273,13 @@ impl Auth {
 }
 
 /// An account by its name or its address. What looks like an address is one first, so that nobody takes over an address
-/// by choosing it as a name. Both are looked up, whoever it is.
-fn find(view: &View, identifier: &str) -> Result<Option<Account>, ServiceError> {
-    let by_name = query::account_by_username(view, &username_key(identifier))?;
-    let by_address = query::account_by_email(view, &email_key(identifier))?;
+/// by choosing it as a name. Both are looked up, whoever it is. An address that must be proven is nobody's before: else a new
+/// account's own password would tell at its address whether that was free (EN-1).
+fn find(view: &View, identifier: &str, now: Timestamp) -> Result<Option<Account>, ServiceError> {
+    let is_held = |account: &Account| account.void_at().is_none_or(|end| now < end);
+    let by_name = query::account_by_username(view, &username_key(identifier))?.filter(is_held);
+    let by_address = query::account_by_email(view, &email_key(identifier))?
+        .filter(|account| account.status != AccountStatus::Unconfirmed);
     Ok(if identifier.contains('@') {
         by_address.or(by_name)
     } else {

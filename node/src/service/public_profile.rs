@@ -1,7 +1,7 @@
 //! `public_profile`: an account by its name. Reads only.
 
 use super::names::username_key;
-use super::{Auth, ServiceError};
+use super::{Auth, ServiceError, effective_now};
 use crate::http::context::RequestContext;
 use auth_core::account::Account;
 use auth_core::query;
@@ -13,6 +13,8 @@ impl Auth {
     /// `Unavailable` when there is no quorum to ask.
     pub async fn public_profile(&self, ctx: &RequestContext, username: &str) -> Result<Option<Account>, ServiceError> {
         let view = self.current_view(ctx).await?;
-        Ok(query::account_by_username(&view, &username_key(username))?)
+        let now = effective_now(&view)?;
+        let found = query::account_by_username(&view, &username_key(username))?;
+        Ok(found.filter(|account| account.void_at().is_none_or(|end| now < end)))
     }
 }

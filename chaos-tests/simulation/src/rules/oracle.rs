@@ -8,6 +8,7 @@
 )]
 
 use super::budget::Budgets;
+use auth_core::account::Account;
 use auth_core::audit::{self, AuditRow};
 use auth_core::command::*;
 use auth_core::entry::Entry;
@@ -265,15 +266,14 @@ fn acting(command: &Command) -> Option<SessionId> {
 /// At the end of a run: names are unique, and the audit is one chain.
 pub(super) fn final_rows(tables: &MemoryTables) -> Verdict {
     let count = |table| tables.rows().filter(|row| row.0 == table).count();
-    let counts = [
-        Table::Accounts,
-        Table::Usernames,
-        Table::Emails,
-        Table::AccountsByNumber,
-    ]
-    .map(count);
-    ensure(counts.iter().all(|count| *count == counts[0]), "unique", || {
-        format!("{counts:?}")
+    let accounts = tables.rows().filter(|row| row.0 == Table::Accounts);
+    let accounts = accounts.map(|(table, _, row)| decode_row::<Account>(table, row));
+    let accounts: Vec<Account> = accounts.collect::<Result<_, _>>().map_err(|fault| fault.to_string())?;
+    // A name that is only held has no address and no number under which it is found.
+    let owned = accounts.iter().filter(|account| !account.reserved).count();
+    let counts = [Table::Usernames, Table::Emails, Table::AccountsByNumber].map(count);
+    ensure(counts == [accounts.len(), owned, owned], "unique", || {
+        format!("{counts:?} of {} accounts, {owned} of them owned", accounts.len())
     })?;
     let rows = tables
         .range(Table::Audit, &[], &[0xff; 9], usize::MAX)

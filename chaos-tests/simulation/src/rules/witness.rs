@@ -67,9 +67,7 @@ impl Witness {
         self.note_once(finished);
         self.note_lives(finished, users);
         self.note_removal(finished, users);
-        if let Command::RegisterAccount(command) = &finished.entry.command
-            && !command.email.starts_with("shared")
-        {
+        if let Command::RegisterAccount(command) = &finished.entry.command {
             let ok = matches!(finished.reply, Some(Reply::AccountRegistered { .. }));
             let owner = Some(format!("{:?}", command.account));
             self.names

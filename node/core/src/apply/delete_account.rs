@@ -25,7 +25,8 @@ pub(super) fn apply(moment: Moment<'_>, command: &DeleteAccount, tables: &mut im
     Ok(Decision::done("account_deleted").about(id).by(session.id))
 }
 
-fn remove(moment: Moment<'_>, account: &Account, tables: &mut impl Tables) -> Result<(), Fault> {
+/// Removes it, and everything that is its own.
+pub(super) fn remove(moment: Moment<'_>, account: &Account, tables: &mut impl Tables) -> Result<(), Fault> {
     sessions::end_all(moment.now, account.id, None, tables)?;
     for factor in query::factors(tables, account.id)? {
         second_factor::remove_factor(&factor, tables)?;
@@ -39,7 +40,9 @@ fn remove(moment: Moment<'_>, account: &Account, tables: &mut impl Tables) -> Re
     }
     tables.remove(Table::RecoveryCodes, &account.id.0)?;
     tables.remove(Table::Usernames, account.username_key.as_bytes())?;
-    tables.remove(Table::Emails, account.email_key.as_bytes())?;
-    tables.remove(Table::AccountsByNumber, &account.number.to_be_bytes())?;
+    if !account.reserved {
+        tables.remove(Table::Emails, account.email_key.as_bytes())?;
+        tables.remove(Table::AccountsByNumber, &account.number.to_be_bytes())?;
+    }
     Ok(tables.remove(Table::Accounts, &account.id.0)?)
 }

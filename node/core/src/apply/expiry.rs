@@ -4,7 +4,7 @@
 //! its removal was scheduled stays, because each kind looks at the row's own end.
 
 use super::decision::Moment;
-use super::{challenges, idempotency, release_mail, sessions, unknown_names};
+use super::{challenges, delete_account, idempotency, release_mail, sessions, unknown_names};
 use crate::error::Fault;
 use crate::ids::{AccountId, ChallengeId, NameMac, SessionId};
 use crate::limits::EXPIRED_ROWS_PER_ENTRY_MAX;
@@ -42,6 +42,8 @@ pub(super) enum Kind {
     MailToken = 6,
     /// An answer kept for a client's key.
     KeptAnswer = 7,
+    /// An account that is held until its address is proven.
+    HeldAccount = 8,
 }
 
 impl Kind {
@@ -56,6 +58,7 @@ impl Kind {
             Self::Quarantined,
             Self::MailToken,
             Self::KeptAnswer,
+            Self::HeldAccount,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == number)
@@ -130,6 +133,12 @@ fn remove_one(moment: Moment<'_>, kind: Kind, id: &[u8], tables: &mut impl Table
             }
         }
         Kind::KeptAnswer => idempotency::forget_if_due(now, id, tables)?,
+        Kind::HeldAccount => {
+            let held = query::account(tables, AccountId(short(id)?))?;
+            if let Some(account) = held.filter(|account| account.void_at().is_some_and(|end| end <= now)) {
+                delete_account::remove(moment, &account, tables)?;
+            }
+        }
     }
     Ok(())
 }

@@ -1,8 +1,12 @@
 //! Makes an account. A name that is taken is refused; an address that is taken is not told to the caller (EN-1), but to
 //! the address's owner, by mail, and not more often than the bound (TH-9).
+//!
+//! Where the address is taken the name is held all the same, for as long as that of an account whose address nobody proves: by an
+//! account that nobody ever gets into. So the name answers alike in both cases, to sign-ups and to logins.
 
 use super::decision::{Decision, Moment};
-use super::{account_rows, outbox};
+use super::expiry::{self, Kind};
+use super::{account_rows, delete_account, outbox};
 use crate::account::{Account, AccountStatus, MailWindow, Role};
 use crate::command::RegisterAccount;
 use crate::error::Fault;
@@ -27,7 +31,7 @@ pub(super) fn apply(
     if policy.registration.closed {
         return Ok(Decision::denied(Denial::RegistrationClosed {}));
     }
-    let owner = get::<AccountId>(tables, Table::Usernames, command.username_key.as_bytes())?;
+    let owner = holder(moment, Table::Usernames, &command.username_key, tables)?;
     #[cfg(feature = "mutations")]
     let owner = owner.filter(|_| !mutations::on(mutations::Mutation::NameTakenTwice));
     if let Some(owner) = owner {
@@ -40,19 +44,36 @@ pub(super) fn apply(
     let reply = Reply::AccountRegistered {
         account: command.account,
         created_at: moment.now,
+        waits: Some(first_status(&policy)).filter(|status| *status != AccountStatus::Active),
     };
-    if let Some(owner) = get::<AccountId>(tables, Table::Emails, command.email_key.as_bytes())? {
+    if let Some(owner) = holder(moment, Table::Emails, &command.email_key, tables)? {
         account_rows::tell_owner_of_address(moment, owner, tables)?;
+        store(moment, command, &policy, true, tables)?;
         return Ok(Decision::new(reply).known_as("address_taken").about(owner));
     }
-    store(moment, command, &policy, tables)?;
+    store(moment, command, &policy, false, tables)?;
     Ok(Decision::new(reply).about(command.account))
+}
+
+/// Who has a name or an address. One that was held for long enough has nobody any more; its removal may lag behind.
+fn holder(moment: Moment<'_>, table: Table, key: &str, tables: &mut impl Tables) -> Result<Option<AccountId>, Fault> {
+    let Some(owner) = get::<AccountId>(tables, table, key.as_bytes())? else {
+        return Ok(None);
+    };
+    let account =
+        query::account(tables, owner)?.ok_or(Fault::Invariant("a name or an address points to no account"))?;
+    if account.void_at().is_some_and(|end| end <= moment.now) {
+        delete_account::remove(moment, &account, tables)?;
+        return Ok(None);
+    }
+    Ok(Some(owner))
 }
 
 fn store(
     moment: Moment<'_>,
     command: &RegisterAccount,
     policy: &Policy,
+    reserved: bool,
     tables: &mut impl Tables,
 ) -> Result<(), Fault> {
     let number = get::<u64>(tables, Table::Meta, LAST_NUMBER_KEY)?
@@ -83,7 +104,17 @@ fn store(
         language: moment.client.language.clone(),
         reset_token: None,
         address_token: None,
+        reserved,
     };
+    put(tables, Table::Meta, LAST_NUMBER_KEY, &number)?;
+    put(tables, Table::Usernames, account.username_key.as_bytes(), &account.id)?;
+    if let Some(end) = account.void_at() {
+        expiry::schedule(end, Kind::HeldAccount, &account.id.0, tables)?;
+    }
+    if reserved {
+        // No address, and no number under which it is found.
+        return put(tables, Table::Accounts, &account.id.0, &account);
+    }
     if let Some(token) = &command.confirmation {
         // A new account: the first mail of its window.
         let counted = outbox::count(&mut account, moment.now);
@@ -92,10 +123,8 @@ fn store(
             account_rows::mail_confirmation(moment, &mut account, address, token, tables)?;
         }
     }
-    put(tables, Table::Meta, LAST_NUMBER_KEY, &number)?;
     put(tables, Table::AccountsByNumber, &number.to_be_bytes(), &account.id)?;
     put(tables, Table::Accounts, &account.id.0, &account)?;
-    put(tables, Table::Usernames, account.username_key.as_bytes(), &account.id)?;
     put(tables, Table::Emails, account.email_key.as_bytes(), &account.id)
 }
 
@@ -115,7 +144,7 @@ mod tests {
     use crate::apply::testing::Bench;
     use crate::audit::AuditRow;
     use crate::command::Command;
-    use crate::limits::ADDRESS_NOTICE_SECONDS;
+    use crate::limits::{ADDRESS_NOTICE_SECONDS, UNCONFIRMED_SECONDS};
     use crate::outbox::MailTemplate;
 
     #[test]
@@ -153,11 +182,15 @@ mod tests {
                 reply,
                 Reply::AccountRegistered {
                     account,
-                    created_at: bench.now
+                    created_at: bench.now,
+                    waits: None,
                 }
             );
-            assert_eq!(query::account(&bench.tables, account).unwrap(), None);
-            assert_eq!(query::account_by_username(&bench.tables, name).unwrap(), None);
+            let held = query::account_by_username(&bench.tables, name).unwrap().unwrap();
+            assert!(held.reserved && held.id == account);
+            assert_eq!(held.refusal(), Some(Denial::InvalidCredentials {}));
+            let by_address = query::account_by_email(&bench.tables, "ana@example.org").unwrap();
+            assert_eq!(by_address.map(|account| account.username), Some("ana".to_owned()));
             query::outbox(&bench.tables, 99).unwrap().len()
         };
         assert_eq!(attempt(&mut bench, "eve1"), 1);
@@ -191,5 +224,53 @@ mod tests {
             Reply::Denied(Denial::UsernameTaken {})
         );
         assert_eq!(bench.account(first), before);
+    }
+
+    #[test]
+    fn en_1_a_name_is_held_as_long_and_answers_alike_whether_its_address_was_taken_or_not() {
+        let mut free = Bench::new();
+        let mut taken = Bench::new();
+        for bench in [&mut free, &mut taken] {
+            let mut policy = query::policy(&bench.tables).unwrap();
+            bench.register("ana", "ana@example.org");
+            policy.registration.confirm_email = true;
+            put(&mut bench.tables, Table::Meta, query::POLICY_KEY, &policy).unwrap();
+        }
+        let mut try_all = |seconds: u64| {
+            let worlds = [(&mut free, "eve@example.org"), (&mut taken, "ana@example.org")];
+            worlds.map(|(bench, address)| {
+                bench.wait(seconds);
+                let commands = [
+                    bench.new_account("eve", address),
+                    bench.new_account("EVE2", "other@example.org"),
+                ];
+                let mut told = Vec::new();
+                for command in commands {
+                    told.push(bench.run(Command::RegisterAccount(command)));
+                    let eve = query::account_by_username(&bench.tables, "eve").unwrap().unwrap();
+                    let seq = eve.auth_seq;
+                    told.push(bench.sign_in_with(eve.id, |sign_in| sign_in.base_seq = seq));
+                    bench.fail_passwords(eve.id, 1);
+                }
+                told
+            })
+        };
+        for (seconds, first_of_a_life) in [(0, true), (1, false), (UNCONFIRMED_SECONDS - 2, false), (1, true)] {
+            let [of_free, of_taken] = try_all(seconds);
+            assert_eq!(of_free, of_taken);
+            let registered = matches!(of_free[0], Reply::AccountRegistered { .. });
+            assert_eq!(registered, first_of_a_life, "{of_free:?}");
+        }
+        let owner = query::account_by_email(&taken.tables, "ana@example.org")
+            .unwrap()
+            .unwrap();
+        assert_eq!((owner.username.as_str(), owner.reserved), ("ana", false));
+        let numbers: Vec<_> = [&free, &taken]
+            .map(|bench| get::<u64>(&bench.tables, Table::Meta, LAST_NUMBER_KEY).unwrap())
+            .into();
+        assert_eq!(
+            numbers[0], numbers[1],
+            "the number of the next account tells nothing either"
+        );
     }
 }

@@ -54,6 +54,7 @@ fn people() -> Vec<String> {
         language: Some("ru".into()),
         reset_token: Some(mac(1)),
         address_token: Some(mac(2)),
+        reserved: false,
     };
     // Only the last of the appended fields: what lies between is left out.
     let sparse = Account {
@@ -70,6 +71,10 @@ fn people() -> Vec<String> {
         language: None,
         reset_token: None,
         ..account.clone()
+    };
+    let reserved = Account {
+        reserved: true,
+        ..sparse.clone()
     };
     let codes = RecoveryCodes {
         account: account.id,
@@ -89,6 +94,7 @@ fn people() -> Vec<String> {
     vec![
         golden_row("account_with_all", &account),
         golden_row("account_with_gaps", &sparse),
+        golden_row("account_reserved", &reserved),
         golden_row("recovery_codes", &codes),
         golden_row("policy", &policy()),
     ]
@@ -261,6 +267,7 @@ fn works() -> Vec<String> {
         request_id: RequestId(id(6)),
         expires_at: LATER,
         answer: Some(Sealed(vec![8; 3])),
+        shared: false,
     };
     let chain = Chain {
         number: 9,

@@ -177,11 +177,17 @@ async fn taken_names_are_told_and_taken_addresses_are_not() {
         (same_address.status, &same_address.json()["username"]),
         (StatusCode::CREATED, &json!("bob"))
     );
-    // It only looks made: the name is free.
+    // It only looks made: it answers like any name, and nobody gets in.
     assert_eq!(
         node.send(Call::get("/api/v1/user/bob")).await.status,
-        StatusCode::NOT_FOUND
+        StatusCode::OK,
+        "en_1"
     );
+    assert_eq!(node.sign_up("bob").await.status, StatusCode::CONFLICT, "en_1");
+    for path in [api::QRCODE, "/auth/login"] {
+        let call = Call::post(path).json(&json!({"username": "bob", "password": PASSWORD}));
+        assert_eq!(node.send(call).await.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
