@@ -62,7 +62,7 @@ pub fn document(server: &str) -> OpenApi {
                 .version(env!("CARGO_PKG_VERSION"))
                 .description(Some(
                     "Two-factor authentication. Paths answer with and without a trailing slash. Every POST accepts \
-                     Idempotency-Key. 429 and 503 carry Retry-After.",
+                     Idempotency-Key. 429 and 503 carry Retry-After and are not kept for a key.",
                 ))
                 .build(),
         )
@@ -208,7 +208,11 @@ fn headers(operation: &Operation) -> Vec<ParameterBuilder> {
             .min_length(Some(1))
             .max_length(Some(IDEMPOTENCY_KEY_CHARS_MAX))
             .pattern(Some("^[!-~]+$"));
-        let about = "The same key with the same body within 24 hours gets the first answer; with another body 422.";
+        let about = "The same key with the same body within 24 hours gets the first answer, refusals included, and is not \
+                     charged again; with another body 422. Answers about the moment or about the caller are not kept: 429, 503, \
+                     401 unauthenticated, 403 step_up_required and forbidden; nor what is refused before it is evaluated (400, \
+                     413, 415). A key belongs to the session that shows it, without one to the network of the client, and \
+                     there it is kept for as long as there is room, at least 45 minutes.";
         all.push(header("Idempotency-Key", Required::False, about).schema(Some(key)));
     }
     if operation.if_match {

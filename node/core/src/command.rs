@@ -92,6 +92,8 @@ pub enum Command {
     ReleaseMail(ReleaseMail),
     /// Store a password hashed with stronger parameters.
     UpgradePassword(UpgradePassword),
+    /// See [`KeepAnswer`].
+    KeepAnswer(KeepAnswer),
 }
 
 /// Makes an account. Refused when the name is taken; when the address is taken the reply looks like success, and the

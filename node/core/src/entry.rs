@@ -132,6 +132,7 @@ commands! {
     35 => MarkMailFailed, "mark_mail_failed";
     36 => ReleaseMail, "release_mail";
     37 => UpgradePassword, "upgrade_password";
+    38 => KeepAnswer, "keep_answer";
 }
 
 impl Entry {

@@ -1,14 +1,16 @@
 //! `Idempotency-Key`: the same key with the same body gets the first answer for a day, with another body a refusal. The
 //! answer is kept in the same entry as the effect.
 //!
-//! Kept are effects, and refusals that the same request would get again whatever happens. Not kept are refusals that a later
-//! try may pass: too many attempts, wrong credentials, an account that waits for approval ([`crate::reply::Denial::is_final`]).
+//! Kept is every answer to what was asked: effects and refusals alike, so that a repeat neither happens nor is charged again. Not
+//! kept are answers about the moment or about the caller, who can do something about it ([`crate::reply::Denial::is_kept`]).
 //!
-//! A caller may have so many kept answers; beyond it the oldest is forgotten, but none in its first ten minutes.
+//! An account may have so many kept answers; beyond it the oldest is forgotten, but none in its first ten minutes. Strangers
+//! share the shelf of their network, and all of them one: there the oldest always makes room, so nobody is refused.
 
 use crate::ids::RequestId;
 use crate::reply::Reply;
 use crate::secret::{Mac, Sealed};
+use crate::tables::schema::is_default;
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -27,6 +29,9 @@ pub struct IdempotencyKey {
     /// What the answer holds beyond the reply, sealed: a seed or recovery codes that are shown once.
     #[n(3)]
     pub answer: Option<Sealed>,
+    /// Whether the scope is a network, which strangers share.
+    #[cbor(n(4), skip_if = "is_default")]
+    pub shared: bool,
 }
 
 impl IdempotencyKey {
@@ -59,4 +64,7 @@ pub struct KeptAnswer {
     /// See [`IdempotencyKey::answer`].
     #[n(4)]
     pub answer: Option<Sealed>,
+    /// See [`IdempotencyKey::shared`].
+    #[cbor(n(5), skip_if = "is_default")]
+    pub shared: bool,
 }

@@ -51,6 +51,8 @@ pub const MAILS_PER_WINDOW_MAX: u32 = 5;
 pub const MAIL_WINDOW_SECONDS: u64 = 600;
 /// Life of a token that proves an address, in seconds (RC-3).
 pub const CONFIRMATION_SECONDS: u64 = 86_400;
+/// How long name and address of an account are held whose address nobody proves, where it must be proven, in seconds.
+pub const UNCONFIRMED_SECONDS: u64 = CONFIRMATION_SECONDS;
 /// Life of a token that resets a password, in seconds.
 pub const PASSWORD_RESET_SECONDS: u64 = 3_600;
 /// Codes in a set of recovery codes.
@@ -71,9 +73,13 @@ pub const STEP_UP_SECONDS: u64 = 600;
 pub const DEVICE_GRACE_SECONDS: u64 = 60;
 /// How long an answer is kept for its `Idempotency-Key`, in seconds.
 pub const IDEMPOTENCY_SECONDS: u64 = 86_400;
-/// Answers kept for one scope of keys; beyond it the oldest is forgotten.
+/// Answers kept for one account's keys; beyond it the oldest is forgotten.
 pub const IDEMPOTENCY_KEYS_PER_SCOPE_MAX: u64 = 256;
-/// How long an answer is kept however many there are, in seconds; a scope that is full of younger ones waits.
+/// Answers kept for the keys of strangers of one network; beyond it the oldest is forgotten.
+pub const IDEMPOTENCY_KEYS_PER_NETWORK_MAX: u64 = 4_096;
+/// Answers kept for the keys of all strangers; beyond it the oldest is forgotten.
+pub const IDEMPOTENCY_KEYS_OF_STRANGERS_MAX: u64 = 262_144;
+/// How long an answer of an account is kept however many there are, in seconds; one that is full of younger ones waits.
 pub const IDEMPOTENCY_SECONDS_MIN: u64 = 600;
 /// How long audit rows are kept, in seconds.
 pub const AUDIT_SECONDS: u64 = 400 * 86_400;

@@ -4,6 +4,7 @@ mod denial;
 
 pub use denial::Denial;
 
+use crate::account::AccountStatus;
 use crate::device::DeviceGrant;
 use crate::error::Fault;
 use crate::factor::Methods;
@@ -29,6 +30,9 @@ pub enum Reply {
         /// When it was made.
         #[n(1)]
         created_at: Timestamp,
+        /// What it waits for before anybody may log in; none when that is nothing.
+        #[n(2)]
+        waits: Option<AccountStatus>,
     },
     /// The factor waits for its first code.
     #[n(1)]

@@ -137,7 +137,8 @@ fn a_retry_with_other_ids_inside_gets_the_first_ones_reply() {
         first,
         Reply::AccountRegistered {
             account: AccountId([10; 16]),
-            created_at: START
+            created_at: START,
+            waits: None,
         }
     );
 }

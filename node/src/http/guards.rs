@@ -2,6 +2,7 @@
 
 use super::context::RequestContext;
 use super::handlers::pages;
+use super::idempotency::Caller;
 use super::refusal::Refusal;
 use super::respond::Refused;
 use super::routes::AppState;
@@ -9,6 +10,7 @@ use super::{cookies, forms, idempotency};
 use crate::service::{Authenticated, Binder, ServiceError};
 use auth_api::operation::Access;
 use auth_api::problem::Code;
+use auth_core::reply::Reply;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Redirect, Response};
@@ -57,74 +59,158 @@ impl<S: Sync> FromRequestParts<S> for CurrentSession {
 async fn require(
     State((app, access)): State<(AppState, Access)>,
     ctx: RequestContext,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Result<Response, Refused> {
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD);
     if changes && !forms::is_from_here(request.headers(), &app.config.public_origins) {
         return Err(Refusal::new(Code::Forbidden, "Cross-site request").into());
     }
-    let mut caller = None;
-    match access {
-        Access::Open => {}
-        Access::Session | Access::StepUp | Access::Admin | Access::AdminStepUp => {
-            let session = match current_session(&app, &ctx, request.headers()).await {
-                Ok(session) => session,
-                Err(ServiceError::Unauthenticated) if changes => {
-                    return repeated_end(&app, &ctx, request.headers()).await;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            admit(access, &session.0)?;
-            caller = Some(session.0.account.id);
-            request.extensions_mut().insert(session);
+    let shown = match access {
+        Access::Open => None,
+        Access::Session | Access::StepUp | Access::Enrolment | Access::Admin | Access::AdminStepUp => {
+            Some(cookies::access_token(request.headers(), &app.config).ok_or(ServiceError::Unauthenticated)?)
         }
-        Access::Enrolment => {
-            let binder = binder(&app, &ctx, request.headers()).await?;
-            caller = binder.account();
-            request.extensions_mut().insert(CurrentBinder(binder));
+    };
+    let caller = match &shown {
+        None => Caller::Stranger,
+        // Access tokens have three parts; an enrolment token has none.
+        Some(token) if access == Access::Enrolment && !token.by_cookie && !token.value.contains('.') => {
+            Caller::Enrolment(app.auth.enrolment_token(&token.value)?)
+        }
+        Some(token) => Caller::Session(app.auth.access_token(&token.value)?),
+    };
+    let (mut request, named) = idempotency::name(&app, &ctx, caller, changes && needs_proof(access), request).await?;
+    let asked = Asked {
+        app: &app,
+        ctx: &ctx,
+        access,
+        caller,
+    };
+    // The answer to the same request comes first: what it did may be why it would be refused now.
+    let mut kept = match &named {
+        Some(named) if named.by_client => app.auth.kept_answer(&ctx, &named.key).await?,
+        Some(_) | None => None,
+    };
+    let mut admitted = asked.admit(kept.as_ref()).await;
+    if let (Err(refused), Some(named)) = (&admitted, &named)
+        && !named.by_client
+        && is_about_the_caller(refused)
+    {
+        kept = app.auth.kept_answer(&ctx, &named.key).await?;
+        if kept.is_some() {
+            admitted = asked.of_the_past().await;
         }
     }
-    let request = idempotency::name(&app, &ctx, caller, request).await?;
+    match admitted {
+        Ok(Admitted::Stranger) => {}
+        Ok(Admitted::Session(session)) => {
+            request.extensions_mut().insert(session);
+        }
+        Ok(Admitted::Binder(binder)) => {
+            request.extensions_mut().insert(CurrentBinder(binder));
+        }
+        // The repeat of what ended the session, which the handler answers from what was kept.
+        Err(ServiceError::Unauthenticated) if matches!(kept, Some(Reply::SessionEnded {})) => {}
+        Err(ServiceError::Unauthenticated) if changes => {
+            return match shown {
+                Some(token) => repeated_end(&app, &ctx, &token.value).await,
+                None => Err(ServiceError::Unauthenticated.into()),
+            };
+        }
+        Err(error) => return Err(error.into()),
+    }
+    if let Some(named) = named {
+        request.extensions_mut().insert(idempotency::with(&ctx, named, kept));
+    }
     Ok(next.run(request).await)
 }
 
+/// A request that is to be let in.
+struct Asked<'a> {
+    app: &'a AppState,
+    ctx: &'a RequestContext,
+    access: Access,
+    caller: Caller,
+}
+
+/// Who was let in.
+enum Admitted {
+    Stranger,
+    Session(CurrentSession),
+    Binder(Binder),
+}
+
+impl Asked<'_> {
+    /// Whether the caller may do it now. What was answered before needs no fresh proof: it is not done again.
+    async fn admit(&self, kept: Option<&Reply>) -> Result<Admitted, ServiceError> {
+        let auth = &self.app.auth;
+        let token = match self.caller {
+            Caller::Stranger => return Ok(Admitted::Stranger),
+            Caller::Enrolment(challenge) => return Ok(Admitted::Binder(auth.enrolment(self.ctx, challenge).await?)),
+            Caller::Session(token) => token,
+        };
+        let current = auth.authenticate(self.ctx, token).await?;
+        admit(self.access, &current, kept.is_some())?;
+        Ok(self.as_asked(current))
+    }
+
+    /// The caller as he was when the load balancer sent this very operation for the first time: its answer was lost on the
+    /// way, and is given again whatever has become of the session.
+    async fn of_the_past(&self) -> Result<Admitted, ServiceError> {
+        match self.caller {
+            Caller::Session(token) => {
+                let current = self.app.auth.session_of(self.ctx, token).await?;
+                Ok(self.as_asked(current))
+            }
+            Caller::Enrolment(_) | Caller::Stranger => Err(ServiceError::Unauthenticated),
+        }
+    }
+
+    fn as_asked(&self, current: Authenticated) -> Admitted {
+        let current = Arc::new(current);
+        if self.access == Access::Enrolment {
+            Admitted::Binder(Binder::Session(current))
+        } else {
+            Admitted::Session(CurrentSession(current))
+        }
+    }
+}
+
+/// Whether a refusal is about what the caller is now, and not about the request.
+fn is_about_the_caller(error: &ServiceError) -> bool {
+    matches!(
+        error,
+        ServiceError::Unauthenticated | ServiceError::StepUpRequired | ServiceError::Forbidden
+    )
+}
+
+/// Whether a call asks for a fresh proof.
+fn needs_proof(access: Access) -> bool {
+    match access {
+        Access::StepUp | Access::Enrolment | Access::AdminStepUp => true,
+        Access::Open | Access::Session | Access::Admin => false,
+    }
+}
+
 /// The answer to a request without a session: refused, unless it is the repeat of the one that ended it.
-async fn repeated_end(app: &AppState, ctx: &RequestContext, headers: &HeaderMap) -> Result<Response, Refused> {
-    let token = cookies::access_token(headers, &app.config).ok_or(ServiceError::Unauthenticated)?;
-    if app.auth.repeats_its_own_end(ctx, &token.value).await? {
+async fn repeated_end(app: &AppState, ctx: &RequestContext, access_token: &str) -> Result<Response, Refused> {
+    if app.auth.repeats_its_own_end(ctx, access_token).await? {
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     Err(ServiceError::Unauthenticated.into())
 }
 
 /// Whether a session may make a call of this kind.
-fn admit(access: Access, current: &Authenticated) -> Result<(), ServiceError> {
-    let (admin, fresh) = match access {
-        Access::Open | Access::Session => (false, false),
-        Access::StepUp | Access::Enrolment => (false, true),
-        Access::Admin => (true, false),
-        Access::AdminStepUp => (true, true),
-    };
-    if admin && !current.is_admin() {
+fn admit(access: Access, current: &Authenticated, is_repeat: bool) -> Result<(), ServiceError> {
+    let is_admins = matches!(access, Access::Admin | Access::AdminStepUp);
+    if is_admins && !current.is_admin() {
         return Err(ServiceError::Forbidden);
     }
-    if fresh && !current.is_fresh {
+    if needs_proof(access) && !current.is_fresh && !is_repeat {
         return Err(ServiceError::StepUpRequired);
     }
     Ok(())
-}
-
-/// Who may bind a factor: the bearer of an enrolment token, or of a fresh session.
-async fn binder(app: &AppState, ctx: &RequestContext, headers: &HeaderMap) -> Result<Binder, ServiceError> {
-    let token = cookies::access_token(headers, &app.config).ok_or(ServiceError::Unauthenticated)?;
-    // Access tokens have three parts; an enrolment token has none.
-    if !token.by_cookie && !token.value.contains('.') {
-        return app.auth.enrolment(ctx, &token.value).await;
-    }
-    let current = app.auth.authenticate(ctx, &token.value).await?;
-    admit(Access::Enrolment, &current)?;
-    Ok(Binder::Session(Arc::new(current)))
 }
 
 /// Who may bind a factor, as the guard found.
@@ -163,7 +249,6 @@ pub(super) async fn current_session(
     headers: &HeaderMap,
 ) -> Result<CurrentSession, ServiceError> {
     let token = cookies::access_token(headers, &app.config).ok_or(ServiceError::Unauthenticated)?;
-    Ok(CurrentSession(Arc::new(
-        app.auth.authenticate(ctx, &token.value).await?,
-    )))
+    let token = app.auth.access_token(&token.value)?;
+    Ok(CurrentSession(Arc::new(app.auth.authenticate(ctx, token).await?)))
 }

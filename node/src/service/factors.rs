@@ -11,7 +11,7 @@ use crate::http::context::RequestContext;
 use auth_core::account::Account;
 use auth_core::command::{AddTotp, Authority, CodeEvidence, Command, ConfirmTotp, RemoveTotp, SetEmailFactor};
 use auth_core::factor::{Factor, RecoveryCodes};
-use auth_core::ids::{AccountId, FactorId};
+use auth_core::ids::{AccountId, ChallengeId, FactorId};
 use auth_core::query;
 use auth_core::reply::{Denial, Reply};
 use std::sync::Arc;
@@ -43,16 +43,6 @@ pub struct FactorList {
 }
 
 impl Binder {
-    /// Whose factor it will be; none for a token that is used up.
-    #[must_use]
-    pub fn account(&self) -> Option<AccountId> {
-        match self {
-            Self::Session(current) => Some(current.account.id),
-            Self::Enrolment { account, .. } => Some(*account),
-            Self::Spent => None,
-        }
-    }
-
     /// Whose factor it will be, and on whose word.
     fn authority(&self) -> Result<(AccountId, Authority), ServiceError> {
         match self {
@@ -64,12 +54,19 @@ impl Binder {
 }
 
 impl Auth {
-    /// The bearer of an enrolment token.
+    /// The challenge of an enrolment token, by the token alone.
     ///
     /// # Errors
     /// `Unauthenticated` for anything that never was one.
-    pub async fn enrolment(&self, ctx: &RequestContext, token: &str) -> Result<Binder, ServiceError> {
-        let id = challenge::read(&self.inner.ring, token).ok_or(ServiceError::Unauthenticated)?;
+    pub fn enrolment_token(&self, token: &str) -> Result<ChallengeId, ServiceError> {
+        challenge::read(&self.inner.ring, token).ok_or(ServiceError::Unauthenticated)
+    }
+
+    /// The bearer of an enrolment token.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn enrolment(&self, ctx: &RequestContext, id: ChallengeId) -> Result<Binder, ServiceError> {
         let view = self.current_view(ctx).await?;
         let now = effective_now(&view)?;
         let found = query::challenge(&view, id)?.filter(|found| now < found.expires_at && found.enrols);

@@ -18,6 +18,7 @@ mod change_email;
 mod change_password;
 mod claim;
 mod client;
+mod decoy;
 mod delete_account;
 mod devices;
 mod end_session;
@@ -99,6 +100,7 @@ struct Inner {
     issuer: TokenIssuer,
     verifier: TokenVerifier,
     session_seconds: u64,
+    decoy: decoy::Decoy,
 }
 
 /// Settings of the verbs.
@@ -223,6 +225,7 @@ impl Auth {
                 issuer,
                 verifier,
                 session_seconds,
+                decoy: decoy::Decoy::new(),
             }),
             flood: None,
             code_channel: Channel::Mail,

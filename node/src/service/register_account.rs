@@ -11,7 +11,6 @@ use crate::secrets::{CodeUse, Purpose};
 use auth_core::account::AccountStatus;
 use auth_core::command::{Command, RegisterAccount};
 use auth_core::ids::AccountId;
-use auth_core::query;
 use auth_core::reply::Reply;
 use uuid::Builder;
 
@@ -48,7 +47,12 @@ impl Auth {
             confirmation: Some(confirmation),
         });
         let reply = self.propose(ctx, request_id, command).await?;
-        let Reply::AccountRegistered { account, created_at } = reply else {
+        let Reply::AccountRegistered {
+            account,
+            created_at,
+            waits,
+        } = reply
+        else {
             return Err(refusal("register_account", &reply));
         };
         Ok(RegisteredAccount {
@@ -56,19 +60,7 @@ impl Auth {
             created_at,
             username: name.shown,
             email: email.shown,
-            status: self.status_of_new_accounts()?,
-        })
-    }
-
-    /// What the policy makes of every new account; also told where none was made, because its address has one.
-    fn status_of_new_accounts(&self) -> Result<AccountStatus, ServiceError> {
-        let rules = query::policy(&self.inner.replication.view())?.registration;
-        Ok(if rules.approval {
-            AccountStatus::PendingApproval
-        } else if rules.confirm_email {
-            AccountStatus::Unconfirmed
-        } else {
-            AccountStatus::Active
+            status: waits.unwrap_or(AccountStatus::Active),
         })
     }
 

@@ -28,7 +28,7 @@ pub(super) fn report(
         at,
         request_id: entry.request_id,
         verb: entry.command.verb().to_owned(),
-        outcome: decision.outcome.to_owned(),
+        outcome: decision.outcome.into_owned(),
         account: decision.account,
         client_address: entry.client.address.clone(),
         actor: trace.actor,
@@ -78,4 +78,48 @@ fn remove_old(now: Timestamp, newest: u64, tables: &mut impl Tables) -> Result<(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apply::testing::Bench;
+    use crate::audit;
+    use crate::command::{Command, DropSigningKeys};
+    use crate::tables::TablesRead as _;
+
+    #[test]
+    fn lg_1_audit_rows_are_kept_for_their_time_and_what_is_left_is_a_chain_that_holds() {
+        let mut bench = Bench::new();
+        let account = bench.register("ana", "ana@example.org");
+        for _ in 0..20 {
+            bench.fail_passwords(account, 1);
+            bench.wait(3600);
+        }
+        let rows = |bench: &Bench| -> Vec<(u64, AuditRow)> {
+            let rows = bench.tables.range(Table::Audit, &[], &INDEXES_END, usize::MAX).unwrap();
+            let index = |key: Vec<u8>| u64::from_be_bytes(key.try_into().unwrap());
+            rows.into_iter()
+                .map(|(key, row)| (index(key), decode_row(Table::Audit, &row).unwrap()))
+                .collect()
+        };
+        let first = rows(&bench)[0].1.at;
+        bench.now = Timestamp(first.plus_seconds(AUDIT_SECONDS).0 - 1);
+        bench.run(Command::DropSigningKeys(DropSigningKeys {}));
+        assert_eq!(rows(&bench).len() as u64, bench.index, "not a day too early");
+        bench.wait(10 * 3600);
+        for _ in 0..9 {
+            bench.run(Command::DropSigningKeys(DropSigningKeys {}));
+        }
+        let left = rows(&bench);
+        assert!(
+            left.iter()
+                .all(|(_, row)| bench.now < row.at.plus_seconds(AUDIT_SECONDS))
+        );
+        let head = audit::verify(left.iter().map(|(index, row)| (*index, row))).unwrap();
+        assert_eq!(head, query::audit_head(&bench.tables).unwrap());
+        // The index by account has gone with them.
+        let indexed = bench.tables.rows().filter(|row| row.0 == Table::AuditByAccount).count();
+        assert_eq!(indexed, left.iter().filter(|(_, row)| row.account.is_some()).count());
+    }
 }

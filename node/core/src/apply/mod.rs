@@ -9,6 +9,7 @@ mod add_totp;
 mod administer_account;
 mod answer;
 mod answer_challenge;
+mod attempt;
 mod audited;
 mod bootstrap_admin;
 #[cfg(feature = "mutations")]
@@ -160,6 +161,7 @@ fn decide(moment: Moment<'_>, command: &Command, tables: &mut impl Tables) -> Re
         Command::EndSessions(command) => end_sessions::apply(moment, command, tables),
         Command::ForgetDevice(command) => forget_device::apply(moment, command, tables),
         Command::UpgradePassword(command) => upgrade_password::apply(command, tables),
+        Command::KeepAnswer(command) => Ok(Decision::done("answer_kept").about(command.account)),
         Command::DeleteAccount(command) => delete_account::apply(moment, command, tables),
         Command::AddTotp(command) => add_totp::apply(moment, command, tables),
         Command::ConfirmTotp(command) => confirm_totp::apply(moment, command, tables),

@@ -1,5 +1,6 @@
 //! Commands of the node's own work: signing keys, re-sealing, mail.
 
+use crate::ids::AccountId;
 use crate::keys::SealedAt;
 use crate::secret::{Mac, Sealed};
 use minicbor::{Decode, Encode};
@@ -28,6 +29,16 @@ pub struct AddSigningKey {
     /// How long the one before it is kept for verifying after that: the longest life of a token.
     #[n(5)]
     pub keep_seconds: u64,
+}
+
+/// Keeps the answer of a call that changes nothing for its `Idempotency-Key`: it is in the key that comes with the entry.
+///
+/// Replies: `Done`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct KeepAnswer {
+    /// Whose session asked.
+    #[n(0)]
+    pub account: AccountId,
 }
 
 /// Removes signing keys whose time is over by the log's clock.

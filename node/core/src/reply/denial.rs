@@ -158,42 +158,42 @@ impl Denial {
         }
     }
 
-    /// Whether the same request gets it again, whatever anybody does meanwhile. Only such a refusal is worth keeping for a
-    /// client that repeats its request by name; any other one is decided anew.
+    /// Whether it answers the request, and so is what a repeat by the same name gets. What is about the moment (429, 503) or
+    /// about who asks is decided anew.
     #[must_use]
-    pub fn is_final(&self) -> bool {
+    pub fn is_kept(&self) -> bool {
         match self {
-            Denial::ChallengeGone {}
-            | Denial::AccountGone {}
-            | Denial::NotFound {}
-            | Denial::TokenGone {}
-            | Denial::VersionConflict { .. }
-            | Denial::MethodNotOffered {}
-            | Denial::InvalidPolicy {}
-            | Denial::InvalidCommand {} => true,
+            Denial::TooManyAttempts { .. }
+            | Denial::TooManyMails { .. }
+            | Denial::TooOld {}
+            | Denial::SessionRevoked {}
+            | Denial::StepUpRequired {}
+            | Denial::Forbidden {}
+            | Denial::IdempotencyKeyReused {}
+            | Denial::InvalidCommand {} => false,
             Denial::UsernameTaken {}
             | Denial::InvalidCredentials {}
             | Denial::InvalidCode {}
-            | Denial::TooManyAttempts { .. }
             | Denial::EnrolmentRequired {}
             | Denial::AlreadyEnrolled {}
-            | Denial::SessionRevoked {}
+            | Denial::ChallengeGone {}
             | Denial::AccountDisabled {}
             | Denial::FactorDisabled {}
-            | Denial::TooOld {}
+            | Denial::AccountGone {}
             | Denial::NotApproved {}
             | Denial::AddressUnconfirmed {}
             | Denial::RegistrationClosed {}
-            | Denial::StepUpRequired {}
-            | Denial::Forbidden {}
+            | Denial::NotFound {}
+            | Denial::TokenGone {}
             | Denial::SecondFactorRequired { .. }
-            | Denial::IdempotencyKeyReused {}
-            | Denial::TooManyMails { .. }
             | Denial::TooManyFactors {}
+            | Denial::VersionConflict { .. }
             | Denial::AdminExists {}
             | Denial::LastAdmin {}
+            | Denial::MethodNotOffered {}
+            | Denial::InvalidPolicy {}
             | Denial::KeyPending {}
-            | Denial::AdminNeedsFactor {} => false,
+            | Denial::AdminNeedsFactor {} => true,
         }
     }
 }

@@ -240,7 +240,8 @@ fn subject(applied: &Applied<'_>) -> Option<(AccountId, bool)> {
         | Command::Reseal(_)
         | Command::MarkMailFailed(_)
         | Command::ReleaseMail(_)
-        | Command::UpgradePassword(_) => return None,
+        | Command::UpgradePassword(_)
+        | Command::KeepAnswer(_) => return None,
     })
 }
 

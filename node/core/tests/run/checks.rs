@@ -114,8 +114,8 @@ impl Checks {
             ensure(gone, "idempotency", || "a repeat took effect".into())?;
             return Ok(true);
         }
-        // Effects are kept, and refusals that cannot become anything else.
-        let undecided = matches!(reply, Reply::Denied(denial) if !denial.is_final());
+        // Everything that answers the request is kept.
+        let undecided = matches!(reply, Reply::Denied(denial) if !denial.is_kept());
         if !undecided {
             let until = now.plus_seconds(86_400);
             self.answers.insert(key.row_key(), (until, reply.clone()));

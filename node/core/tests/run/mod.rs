@@ -340,6 +340,7 @@ impl Run {
             key: self.draw(),
             body: mac([2; 16]),
             answer: None,
+            shared: false,
         };
         let client = Client {
             address: "192.0.2.1".into(),

@@ -3,6 +3,7 @@
 pub(crate) mod later;
 mod operators;
 
+use auth_core::account::AccountStatus;
 use auth_core::command::*;
 use auth_core::device::DeviceProof;
 use auth_core::entry::{Client, Entry};
@@ -40,7 +41,12 @@ pub(crate) fn entries() -> Vec<(&'static str, Entry)> {
     let mut entries: Vec<_> = commands.map(|(name, command)| (name, entry(command))).collect();
     let (_, mut spoken) = entries[0].clone();
     spoken.client = known_client();
+    let mut stranger = spoken.clone();
+    if let Some(key) = &mut stranger.client.idempotency {
+        key.shared = true;
+    }
     entries.push(("register_account_of_a_known_client", spoken));
+    entries.push(("register_account_of_a_stranger_with_a_key", stranger));
     entries
 }
 
@@ -59,6 +65,7 @@ fn known_client() -> Client {
             key: id(9),
             body: later::mac(8),
             answer: Some(Sealed(vec![1])),
+            shared: false,
         }),
     }
 }
@@ -183,6 +190,7 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         Reply::AccountRegistered {
             account: grant.account,
             created_at: AT,
+            waits: None,
         },
         Reply::TotpPending {
             factor: FactorId(id(2)),
@@ -219,10 +227,20 @@ pub(crate) fn replies() -> Vec<(&'static str, Reply)> {
         .chain(denials.map(Reply::Denied))
         .chain(later::replies())
         .map(|reply| (outcome(&reply), reply))
-        .chain([(
-            "session_started_on_a_device",
-            Reply::SessionStarted(later::grant_with_device()),
-        )])
+        .chain([
+            (
+                "session_started_on_a_device",
+                Reply::SessionStarted(later::grant_with_device()),
+            ),
+            (
+                "account_registered_unconfirmed",
+                Reply::AccountRegistered {
+                    account: grant.account,
+                    created_at: AT,
+                    waits: Some(AccountStatus::Unconfirmed),
+                },
+            ),
+        ])
         .collect()
 }
 

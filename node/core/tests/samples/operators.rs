@@ -18,7 +18,14 @@ pub(super) fn administration() -> Vec<(&'static str, Command)> {
             session: SESSION,
             account: ACCOUNT,
             action,
+            then: Vec::new(),
         })
+    };
+    let all = AdministerAccount {
+        session: SESSION,
+        account: ACCOUNT,
+        action: AdminAction::Disable {},
+        then: vec![AdminAction::Unlock {}, AdminAction::SetRole { role: Role::User }],
     };
     let set = SetPolicy {
         session: SESSION,
@@ -36,6 +43,7 @@ pub(super) fn administration() -> Vec<(&'static str, Command)> {
         ),
         ("administer_activate", act(AdminAction::Activate {})),
         ("administer_disable", act(AdminAction::Disable {})),
+        ("administer_several", Command::AdministerAccount(all)),
         ("administer_unlock", act(AdminAction::Unlock {})),
         ("administer_set_role", act(AdminAction::SetRole { role: Role::Admin })),
         ("administer_end_sessions", act(AdminAction::EndSessions {})),
@@ -79,6 +87,7 @@ pub(super) fn operation() -> Vec<(&'static str, Command)> {
     vec![
         ("add_signing_key", Command::AddSigningKey(key)),
         ("drop_signing_keys", Command::DropSigningKeys(DropSigningKeys {})),
+        ("keep_answer", Command::KeepAnswer(KeepAnswer { account: ACCOUNT })),
         ("reseal", Command::Reseal(reseal)),
         ("mark_mail_failed", Command::MarkMailFailed(failed)),
         (

@@ -54,6 +54,7 @@ pub(super) fn rebased(command: Command, base_seq: u64) -> Command {
         | Command::Reseal(_)
         | Command::MarkMailFailed(_)
         | Command::ReleaseMail(_)
-        | Command::UpgradePassword(_)) => command,
+        | Command::UpgradePassword(_)
+        | Command::KeepAnswer(_)) => command,
     }
 }

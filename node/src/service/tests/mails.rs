@@ -64,23 +64,29 @@ impl Bench {
         })
     }
 
-    /// A policy that asks nobody by chance: a test must not depend on the draw of an account.
-    async fn ask_nobody_by_chance(&self, node: &Node) {
-        self.change_policy(node, |policy| policy.risk.share_permyriad = 0).await;
+    /// A policy that asks nobody by chance: a test must not depend on the draw of an account. Returns the session of the
+    /// administrator who set it; nothing when it is so already.
+    pub(super) async fn ask_nobody_by_chance(&self, node: &Node) -> Option<String> {
+        if node.auth.read_policy(&context()).await.unwrap().risk.share_permyriad == 0 {
+            return None;
+        }
+        Some(self.change_policy(node, |policy| policy.risk.share_permyriad = 0).await)
     }
 
-    /// Makes an administrator `root`, who changes the policy.
-    pub(super) async fn change_policy(&self, node: &Node, change: impl FnOnce(&mut Policy)) {
+    /// Makes an administrator `root`, who changes the policy; returns his session.
+    pub(super) async fn change_policy(&self, node: &Node, change: impl FnOnce(&mut Policy)) -> String {
         let app = node.enrolled("root").await;
         let access = node.log_in("root", PASSWORD, &app.code(0)).await.token("access_token");
         node.auth.bootstrap_admin(&context(), "root").await.unwrap();
-        let admin = node.auth.authenticate(&context(), &access).await.unwrap();
+        let admin = node.auth.access_token(&access).unwrap();
+        let admin = node.auth.authenticate(&context(), admin).await.unwrap();
         let mut policy = node.auth.read_policy(&context()).await.unwrap();
         change(&mut policy);
         node.auth
             .set_policy(&context(), &admin, policy.version, policy.clone())
             .await
             .unwrap();
+        access
     }
 
     /// A user with a proven address whose password is long enough alone; nothing else.

@@ -8,6 +8,7 @@ mod documented;
 mod mails;
 mod pages_flow;
 mod passwords;
+mod registration;
 mod secrecy_rules;
 mod sessions;
 mod surface;

@@ -49,7 +49,10 @@ async fn a_first_login_enrols_and_the_next_one_does_not() {
         .unwrap();
     let Authenticated { account, session, .. } = one
         .auth
-        .authenticate(&context(), tokens.access.expose_secret())
+        .authenticate(
+            &context(),
+            one.auth.access_token(tokens.access.expose_secret()).unwrap(),
+        )
         .await
         .unwrap();
     assert_eq!((account.username.as_str(), session.id), ("alice", tokens.session));

@@ -125,7 +125,8 @@ impl Bench {
             reply,
             Reply::AccountRegistered {
                 account,
-                created_at: self.now
+                created_at: self.now,
+                waits: None
             }
         );
         account

@@ -14,7 +14,7 @@ use auth_core::policy::{Policy, RegistrationPolicy, RiskMode, RiskPolicy};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::{ETAG, IF_MATCH};
+use http::header::{CONTENT_TYPE, ETAG, IF_MATCH};
 use http::{HeaderMap, HeaderValue};
 
 /// Days of a week.
@@ -40,18 +40,25 @@ pub(super) async fn change(
 pub(super) async fn dry_run(
     State(app): State<AppState>,
     ctx: RequestContext,
+    CurrentSession(current): CurrentSession,
     JsonBody(body): JsonBody<api::NewPolicy>,
-) -> Result<Json<api::DryRun>, Refused> {
-    let tried = app.auth.dry_run_policy(&ctx, &policy_of(body)?.risk).await?;
-    let count = |(reason, logins): (&str, u64)| api::ReasonCount {
-        reason: reason.to_owned(),
-        logins,
+) -> Result<Response, Refused> {
+    let policy = policy_of(body)?;
+    let make = || async {
+        let tried = app.auth.dry_run_policy(&ctx, &policy.risk).await?;
+        let count = |(reason, logins): (&str, u64)| api::ReasonCount {
+            reason: reason.to_owned(),
+            logins,
+        };
+        let shown = api::DryRun {
+            logins: tried.logins,
+            demanded: tried.demanded,
+            reasons: tried.by_reason.into_iter().map(count).collect(),
+        };
+        serde_json::to_vec(&shown).map_err(|error| ServiceError::Fault(format!("a dry run: {error}")))
     };
-    Ok(Json(api::DryRun {
-        logins: tried.logins,
-        demanded: tried.demanded,
-        reasons: tried.by_reason.into_iter().map(count).collect(),
-    }))
+    let answer = app.auth.answered_once(&ctx, &current, make).await?;
+    Ok(([(CONTENT_TYPE, "application/json")], answer).into_response())
 }
 
 /// The version that is changed: `If-Match: "7"`.
