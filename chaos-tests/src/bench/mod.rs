@@ -23,6 +23,8 @@ pub struct Plan {
     pub configs: PathBuf,
     /// The load balancer's program, built with the release profile.
     pub lb: PathBuf,
+    /// Its library with nothing of ours in it, built likewise.
+    pub bare: PathBuf,
 }
 
 /// Tells how far a run is, on standard error.

@@ -110,6 +110,9 @@ struct Lb {
     /// The load balancer to measure
     #[arg(long, value_name = "PROGRAM")]
     program: PathBuf,
+    /// The example `bare-proxy` of the load balancer: its library with nothing of ours in it
+    #[arg(long, value_name = "PROGRAM")]
+    bare: PathBuf,
     /// Folder of the configurations of all programs
     #[arg(long, value_name = "FOLDER")]
     configs: PathBuf,
@@ -183,6 +186,7 @@ async fn load_balancer(arguments: Lb) -> Result<String, String> {
         work: work.path().to_owned(),
         configs: arguments.configs,
         lb: arguments.program,
+        bare: arguments.bare,
     };
     let figures = lb::run(&plan).await?;
     if arguments.json {

@@ -14,8 +14,12 @@ use serde::Serialize;
 
 pub use report::markdown;
 
-/// The proxies that are compared, as they are called in the report; the first one is ours.
-pub const NAMES: [&str; 3] = ["tfauth-lb", "HAProxy", "nginx"];
+/// The proxies that are measured, as they are called in the report: ours, its peers, and the library that ours is made with, with
+/// nothing of ours in it: what is left to win without another library.
+pub const NAMES: [&str; 4] = ["tfauth-lb", "HAProxy", "nginx", "pingora alone"];
+
+/// Which of [`NAMES`] are the peers.
+pub const PEERS: std::ops::Range<usize> = 1..3;
 
 /// Idle connections whose memory is measured.
 pub const IDLE_CONNECTIONS: usize = 5_000;
@@ -80,7 +84,10 @@ pub struct Figures {
 /// A program is missing or does not start; the message says which and where its log is.
 pub async fn run(plan: &Plan) -> Result<Figures, String> {
     let bench = programs::start(plan).await?;
-    let mut jobs: Vec<(Job, Vec<Row>)> = Job::ALL.into_iter().map(|job| (job, vec![Row::default(); 3])).collect();
+    let mut jobs: Vec<(Job, Vec<Row>)> = Job::ALL
+        .into_iter()
+        .map(|job| (job, vec![Row::default(); NAMES.len()]))
+        .collect();
     for round in 0..=plan.rounds {
         let warm_up = round == 0;
         progress(&if warm_up {

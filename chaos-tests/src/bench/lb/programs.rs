@@ -1,4 +1,4 @@
-//! The three proxies and the backend: certificates, configurations with their holes filled, processes that answer.
+//! The proxies and the backend: certificates, configurations with their holes filled, processes that answer.
 
 use std::fs;
 use std::path::Path;
@@ -76,7 +76,7 @@ pub(super) async fn start(plan: &Plan) -> Result<Bench, String> {
 }
 
 async fn start_proxy(plan: &Plan, index: usize, node: u16) -> Result<Proxy, String> {
-    let file = ["tfauth-lb.toml", "haproxy.cfg", "nginx.conf"]
+    let file = ["tfauth-lb.toml", "haproxy.cfg", "nginx.conf", "tfauth-lb.toml"]
         .get(index)
         .copied()
         .unwrap_or_default();
@@ -90,11 +90,12 @@ async fn start_proxy(plan: &Plan, index: usize, node: u16) -> Result<Proxy, Stri
     let holes: Vec<(&str, &str)> = holes.iter().map(|(name, value)| (*name, value.as_str())).collect();
     fill(plan, file, &config, &holes)?;
     let config = config.to_string_lossy();
-    let lb = plan.lb.to_string_lossy();
+    let (lb, bare) = (plan.lb.to_string_lossy(), plan.bare.to_string_lossy());
     let command: Vec<&str> = match index {
         0 => vec![&lb, "serve", "--config", &config],
         1 => vec!["haproxy", "-f", &config],
-        _ => vec!["nginx", "-c", &config],
+        2 => vec!["nginx", "-c", &config],
+        _ => vec![&bare, &config],
     };
     let log = plan.work.join(format!("{port}.out"));
     let program = Program::start(PROXY_CORE, &command, &log)?;

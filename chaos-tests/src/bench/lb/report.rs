@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Figures, IDLE_CONNECTIONS, NAMES, Row};
+use super::{Figures, IDLE_CONNECTIONS, NAMES, PEERS, Row};
 
 /// Tables in Markdown: medians, and in parentheses the least and the greatest round.
 #[must_use]
@@ -23,7 +23,8 @@ pub fn markdown(figures: &Figures) -> String {
         );
         let best = rows
             .iter()
-            .skip(1)
+            .skip(PEERS.start)
+            .take(PEERS.len())
             .map(|row| row.per_cpu_second.median())
             .fold(0.0, f64::max);
         for (name, row) in NAMES.into_iter().zip(rows) {
@@ -71,12 +72,13 @@ mod tests {
             rounds: 1,
             seconds: 1,
             versions: vec![],
-            jobs: vec![(Job::Http1, vec![row(30.0), row(40.0), row(20.0)])],
-            memory_kib: vec![(1_024, 11_264), (0, 0), (0, 0)],
+            jobs: vec![(Job::Http1, vec![row(30.0), row(40.0), row(20.0), row(50.0)])],
+            memory_kib: vec![(1_024, 11_264), (0, 0), (0, 0), (0, 0)],
         };
         let text = markdown(&figures);
         assert!(text.contains("| tfauth-lb | 30 (30 to 30) | 0.75 |"), "{text}");
         assert!(text.contains("| HAProxy | 40 (40 to 40) | 1.00 |"), "{text}");
+        assert!(text.contains("| pingora alone | 50 (50 to 50) | 1.25 |"), "{text}");
         assert!(text.contains("| tfauth-lb | 1 | 11 | 2 |"), "{text}");
     }
 }
