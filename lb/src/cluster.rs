@@ -76,7 +76,7 @@ impl Cluster {
     pub fn new(config: &Config) -> Result<Self, rustls::Error> {
         let probing = Probing::new(config, 0)?;
         Ok(Self {
-            roster: ArcSwap::from_pointee(Roster::default().successor(config, 0)),
+            roster: ArcSwap::from_pointee(Roster::default().successor(config, &probing)),
             probing: ArcSwap::from_pointee(probing),
             node_in_flight_max: AtomicU32::new(config.limits.node_in_flight),
             ready: AtomicU64::new(0),
@@ -102,11 +102,11 @@ impl Cluster {
         let probing = Probing::new(config, generation)?;
         let added = {
             let _one_at_a_time = self.publishing.lock();
-            self.probing.store(Arc::new(probing));
             self.node_in_flight_max
                 .store(config.limits.node_in_flight, Ordering::Relaxed);
             let before = self.roster.load_full();
-            let after = before.successor(config, generation);
+            let after = before.successor(config, &probing);
+            self.probing.store(Arc::new(probing));
             let is_in = |roster: &Roster, node: &Arc<Node>| roster.iter().any(|other| Arc::ptr_eq(other, node));
             let added: Vec<_> = after.iter().filter(|node| !is_in(&before, node)).cloned().collect();
             let removed: Vec<_> = before.iter().filter(|node| !is_in(&after, node)).cloned().collect();
@@ -219,6 +219,8 @@ impl Cluster {
             draining: status.draining,
             incarnation: status.incarnation.clone(),
         };
+        node.kept.meet(&status.incarnation);
+        node.kept.tidy();
         node.status.store(Some(Arc::new(status)));
         self.observe(node, |health| health.probe_answered(report));
         self.mark_probed(node);
@@ -227,6 +229,7 @@ impl Cluster {
     /// A node did not answer its probe.
     pub fn probe_failed(&self, node: &Node, failure: ProbeFailure) {
         let answered_since = node.answered_since_probe.swap(false, Ordering::Relaxed);
+        node.kept.tidy();
         self.observe(node, |health| health.probe_failed(failure, answered_since));
         self.mark_probed(node);
     }
@@ -356,7 +359,7 @@ impl Probing {
     fn new(config: &Config, trust_generation: u64) -> Result<Self, rustls::Error> {
         Ok(Self {
             timing: config.probe,
-            tls: TlsConnector::from(Arc::new(tls::client_config(&config.backend)?)),
+            tls: tls::connector(&config.backend)?,
             trust_generation,
         })
     }

@@ -14,6 +14,7 @@ pub mod entropy;
 pub mod flood;
 pub mod front;
 pub mod limits;
+pub mod link;
 pub mod live;
 pub mod logging;
 pub mod metrics;

@@ -52,7 +52,9 @@ pub const CLIENT_READ_MS_MAX: u64 = 10_000;
 pub const CLIENT_WRITE_MS_MAX: u64 = 10_000;
 /// Bytes of an answer that are gathered before they are sent; larger pieces go as they are. One TLS record holds 16 KiB.
 pub const GATHERED_BYTES_MAX: usize = 8 * 1024;
-/// Time from the first byte of a request to the end of its headers.
+/// Bytes that are read at once when a request begins; most requests are shorter.
+pub const FIRST_BYTES_MAX: usize = 4 * 1024;
+/// Time from the first byte of a request to the end of its headers; with HTTP/2, of each frame but those of a body.
 pub const CLIENT_HEAD_MS_MAX: u64 = 10_000;
 /// Time for a client's TLS handshake, with what is announced before it.
 pub const CLIENT_HANDSHAKE_MS_MAX: u64 = 10_000;
@@ -102,7 +104,7 @@ pub const EJECTION_MS: u64 = 5_000;
 /// Longest time aside.
 pub const EJECTION_MS_MAX: u64 = 60_000;
 
-/// Idle connections to nodes that are kept.
+/// Idle connections to one node that are kept.
 pub const NODE_CONNECTIONS_IDLE_MAX: usize = 512;
 /// Idle time of a connection to a node; nodes keep theirs for longer.
 pub const NODE_IDLE_SECONDS_MAX: u64 = 60;
@@ -134,8 +136,6 @@ pub const REDIRECT_REQUEST_MS_MAX: u64 = 5_000;
 pub const CLOSE_LINGER_MS: u64 = 400;
 /// Silence after which a client's connection is closed when nobody is let in any more.
 pub const DRAIN_SILENCE_MS: u64 = 2_000;
-/// Pause between two looks at that silence.
-pub const DRAIN_LOOK_MS: u64 = 100;
 
 const _: () = assert!(NODES_MAX <= 64);
 const _: () = assert!(PROBE_FAILURES_MAX < PROBE_SILENCES_MAX);

@@ -21,7 +21,8 @@ pub fn raise() -> Option<u64> {
 /// A sentence when `allowed` files are fewer than the configured connections take, each with one to a node at times.
 pub fn shortage(config: &Config, allowed: Option<u64>) -> Option<String> {
     let connections = config.limits.connections;
-    let needed = connections + NODE_CONNECTIONS_IDLE_MAX + OPEN_FILES_BESIDE_CONNECTIONS;
+    let idle = config.nodes.len() * NODE_CONNECTIONS_IDLE_MAX;
+    let needed = connections + idle + OPEN_FILES_BESIDE_CONNECTIONS;
     let allowed = allowed.filter(|allowed| usize::try_from(*allowed).is_ok_and(|allowed| allowed < needed))?;
     Some(format!(
         "limits.connections = {connections} takes up to {needed} open files, the system allows {allowed}: raise LimitNOFILE \

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::ClientConfig;
+use rustls::client::Resumption;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use tokio_rustls::TlsConnector;
 
 use crate::config::{Backend, FrontIdentity};
 
@@ -58,16 +60,19 @@ impl ResolvesServerCert for FrontCertificates {
     }
 }
 
-/// The client side of mutual TLS to nodes: our certificate, their authorities, full verification.
+/// The client side of mutual TLS to nodes: our certificate, their authorities, full verification with every connection.
 ///
 /// # Errors
 /// What rustls does not like about the certificate or key.
-pub fn client_config(backend: &Backend) -> Result<ClientConfig, rustls::Error> {
+pub fn connector(backend: &Backend) -> Result<TlsConnector, rustls::Error> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_root_certificates(Arc::clone(&backend.roots))
-        .with_client_auth_cert(backend.chain.clone(), backend.key.clone_key())
+        .with_client_auth_cert(backend.chain.clone(), backend.key.clone_key())?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.resumption = Resumption::disabled();
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 #[cfg(test)]

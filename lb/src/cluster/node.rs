@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::clock;
 use crate::config::NodeConfig;
-use crate::peer::group_of;
+use crate::link::Kept;
 use crate::pool::health::{Health, Reach, Standing};
 use crate::pool::latency::{Slowness, load};
 
@@ -32,17 +32,14 @@ pub struct Node {
     pub(super) slowness: AtomicU64,
     is_drained: AtomicBool,
     is_retired: AtomicBool,
-    way: ArcSwap<Way>,
-}
-
-/// How requests get to a node, and the generation of certificates and authorities that this is made of.
-pub(super) struct Way {
-    pub(super) peer: HttpPeer,
-    pub(super) trust_generation: u64,
+    /// Connections that nobody uses now.
+    pub(super) kept: Arc<Kept>,
+    /// How requests get there.
+    way: ArcSwap<HttpPeer>,
 }
 
 impl Node {
-    pub(super) fn new(config: &NodeConfig, slot: usize, way: Way) -> Self {
+    pub(super) fn new(config: &NodeConfig, slot: usize, kept: Arc<Kept>, way: HttpPeer) -> Self {
         Self {
             config: config.clone(),
             slot,
@@ -56,22 +53,17 @@ impl Node {
             slowness: AtomicU64::new(Slowness::UNKNOWN.bits()),
             is_drained: AtomicBool::new(false),
             is_retired: AtomicBool::new(false),
+            kept,
             way: ArcSwap::from_pointee(way),
         }
     }
 
-    /// A peer for one attempt. Connections to another start of the node, or that were verified with other certificates,
-    /// are never used for it.
+    /// A peer for one attempt.
     pub fn peer(&self) -> Box<HttpPeer> {
-        let way = self.way.load();
-        let mut peer = Box::new(way.peer.clone());
-        let status = self.status.load();
-        let incarnation = status.as_ref().map_or("", |status| status.incarnation.as_str());
-        peer.group_key = group_of(incarnation, way.trust_generation);
-        peer
+        Box::new(HttpPeer::clone(&self.way.load()))
     }
 
-    pub(super) fn go_by(&self, way: Way) {
+    pub(super) fn go_by(&self, way: HttpPeer) {
         self.way.store(Arc::new(way));
     }
 

@@ -3,10 +3,12 @@
 
 use std::sync::Arc;
 
-use super::node::{Node, Way};
-use crate::config::{Config, NodeConfig, Timeouts};
+use super::Probing;
+use super::node::Node;
+use crate::config::{Config, NodeConfig};
 use crate::limits::NODES_MAX;
-use crate::peer::{Trust, template};
+use crate::link::{Kept, Link};
+use crate::peer::template;
 
 /// Nodes by slot, and their order in the configuration.
 #[derive(Default)]
@@ -27,11 +29,18 @@ impl Roster {
     }
 
     /// The roster for another configuration. Nodes that stay are the same objects, on their new way.
-    pub(super) fn successor(&self, config: &Config, trust_generation: u64) -> Self {
-        let trust = Trust::new(&config.backend);
-        let way = |node: &NodeConfig, timeouts: &Timeouts| Way {
-            peer: template(node, &trust, timeouts),
-            trust_generation,
+    pub(super) fn successor(&self, config: &Config, probing: &Probing) -> Self {
+        let way = |node: &NodeConfig, kept: &Arc<Kept>| {
+            kept.trust(probing.trust_generation);
+            let link = Link {
+                address: node.address,
+                certificate_name: node.certificate_name(),
+                tls: probing.tls.clone(),
+                trust_generation: probing.trust_generation,
+                limit: config.timeouts.connect,
+                kept: Arc::clone(kept),
+            };
+            template(link, &config.timeouts)
         };
         let mut slots: Vec<Option<Arc<Node>>> = vec![None; NODES_MAX];
         let kept = |wanted: &NodeConfig| {
@@ -40,7 +49,7 @@ impl Roster {
         };
         for wanted in &config.nodes {
             if let Some(node) = kept(wanted) {
-                node.go_by(way(wanted, &config.timeouts));
+                node.go_by(way(wanted, &node.kept));
                 let slot = node.slot;
                 slots[slot] = Some(node);
             }
@@ -55,7 +64,9 @@ impl Roster {
             let is_unused = |slot: &usize| slots[*slot].is_none() && self.node(*slot).is_none();
             let slot = (0..NODES_MAX).find(is_unused).or_else(|| (0..NODES_MAX).find(is_free));
             if let Some(slot) = slot {
-                slots[slot] = Some(Arc::new(Node::new(wanted, slot, way(wanted, &config.timeouts))));
+                let kept = Arc::new(Kept::default());
+                let way = way(wanted, &kept);
+                slots[slot] = Some(Arc::new(Node::new(wanted, slot, kept, way)));
                 order.push(slot);
             }
         }

@@ -229,19 +229,6 @@ fn another_configuration_keeps_what_is_known_of_nodes_that_stay() {
 }
 
 #[test]
-fn connections_under_other_certificates_are_not_used_again() {
-    let config = good_config();
-    let cluster = cluster_of(&config);
-    answer(&cluster, 0);
-    let group = |cluster: &Cluster| cluster.nodes()[0].peer().group_key;
-    let first = group(&cluster);
-    cluster.reconfigure(&config, false).expect("a usable identity");
-    assert_eq!(group(&cluster), first);
-    cluster.reconfigure(&config, true).expect("a usable identity");
-    assert_ne!(group(&cluster), first);
-}
-
-#[test]
 fn of_two_leaders_the_one_with_the_higher_term_counts() {
     let cluster = cluster();
     let claim = |index: usize, term| {
