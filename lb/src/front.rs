@@ -4,10 +4,12 @@
 //! no connections, and give a client a minute for its handshake. Only the proxy runs here, on our runtime, with our signals.
 
 mod accept;
+mod blocks;
 mod crowd;
 mod gather;
 mod proxy_protocol;
 mod stream;
+mod turns;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -27,9 +29,7 @@ pub use crowd::Crowd;
 pub use stream::Pace;
 
 use crate::config::Config;
-use crate::limits::{
-    ATTEMPTS_PER_REQUEST_MAX, CLIENT_IDLE_SECONDS_MAX, NODE_CONNECTIONS_IDLE_MAX, REQUESTS_PER_CONNECTION_MAX,
-};
+use crate::limits::{ATTEMPTS_PER_REQUEST_MAX, CLIENT_IDLE_SECONDS_MAX};
 use crate::live::SharedLive;
 use crate::metrics::Metrics;
 use crate::proxy::Proxy;
@@ -119,7 +119,6 @@ impl Front {
     ) -> Result<Self, FrontError> {
         let mut app = http_proxy(&Arc::new(server_conf(&live.load().config)), proxy);
         let mut options = HttpServerOptions::default();
-        options.keepalive_request_limit = Some(REQUESTS_PER_CONNECTION_MAX);
         options.h2_idle_timeout = Some(Duration::from_secs(CLIENT_IDLE_SECONDS_MAX));
         app.server_options = Some(options);
         let refused = |error: Box<pingora::Error>| FrontError::Tls(error.to_string());
@@ -164,7 +163,8 @@ fn server_conf(config: &Config) -> ServerConf {
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         // Never trust the system's authorities, not even by accident.
         ca_file: Some(config.backend.authorities_path.display().to_string()),
-        upstream_keepalive_pool_size: NODE_CONNECTIONS_IDLE_MAX,
+        // Connections to nodes are kept by `link`.
+        upstream_keepalive_pool_size: 0,
         // A backstop: the limit that counts is ours.
         max_retries: usize::try_from(ATTEMPTS_PER_REQUEST_MAX).unwrap_or(1) + 1,
         ..ServerConf::default()

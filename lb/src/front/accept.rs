@@ -4,7 +4,6 @@
 
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +18,8 @@ use super::Front;
 use super::crowd::{Crowd, Place};
 use super::proxy_protocol;
 use super::stream::ClientStream;
-use crate::limits::{CLIENT_HANDSHAKE_MS_MAX, DRAIN_LOOK_MS};
+use super::turns;
+use crate::limits::CLIENT_HANDSHAKE_MS_MAX;
 use crate::metrics::ClientFault;
 
 /// Why a connection was not served.
@@ -71,33 +71,17 @@ fn welcome(front: &Arc<Front>, stream: TcpStream, peer: SocketAddr, shutdown: &S
 
 async fn serve(front: Arc<Front>, stream: TcpStream, peer: SocketAddr, mut place: Place, shutdown: ShutdownWatch) {
     let limit = Duration::from_millis(CLIENT_HANDSHAKE_MS_MAX);
-    let greeted = timeout(limit, greet(&front, stream, peer, &mut place, &shutdown)).await;
+    // In a box, because it is large and over soon.
+    let greeted = Box::pin(timeout(limit, greet(&front, stream, peer, &mut place))).await;
     match greeted.unwrap_or(Err(Turned::Failed)) {
-        Ok(stream) => {
-            attend(front.app.process_new(Box::new(stream), &shutdown), shutdown.clone()).await;
+        Ok(stream) if stream.is_http_2() => {
+            front.app.process_new(stream, &shutdown).await;
         }
+        Ok(stream) => turns::serve(&front, stream, &shutdown).await,
         Err(Turned::Away(limit)) => front.metrics.connection_refused(limit),
         Err(Turned::Failed) => front.metrics.client_fault(ClientFault::Handshake),
     }
     drop(place);
-}
-
-/// Serves a connection to its end. While the process leaves, the connection is looked at now and then, so that it notices
-/// that its client has been silent for long enough.
-async fn attend(serving: impl Future, mut shutdown: ShutdownWatch) {
-    let mut serving = pin!(serving);
-    loop {
-        let look = async {
-            // A sender that is gone asks for the same.
-            let _ = shutdown.wait_for(|leaving| *leaving).await;
-            sleep(Duration::from_millis(DRAIN_LOOK_MS)).await;
-        };
-        tokio::select! {
-            biased;
-            _ = &mut serving => return,
-            () = look => {}
-        }
-    }
 }
 
 /// Finds out who the client is, whether it may have one more connection, and shakes hands.
@@ -106,8 +90,7 @@ async fn greet(
     mut stream: TcpStream,
     peer: SocketAddr,
     place: &mut Place,
-    shutdown: &ShutdownWatch,
-) -> Result<ClientStream, Turned> {
+) -> Result<Box<ClientStream>, Turned> {
     let config = Arc::clone(&front.live.load().config);
     let trusted = &config.front.trusted_proxies;
     let mut client = peer;
@@ -126,5 +109,21 @@ async fn greet(
     let mut stream = L4Stream::from(stream);
     stream.set_socket_digest(digest);
     let stream = front.acceptor.tls_handshake(stream).await.map_err(|_| Turned::Failed)?;
-    Ok(ClientStream::new(stream, shutdown.clone()))
+    Ok(Box::new(ClientStream::new(stream)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The size of what an asynchronous function keeps, without calling it.
+    fn kept_by<A, B, C, D, E, F>(_function: impl Fn(A, B, C, D, E) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_connection_that_rests_keeps_no_request() {
+        let bytes = kept_by(serve);
+        assert!(bytes < 2_048, "{bytes} bytes for each connection");
+    }
 }

@@ -1,19 +1,17 @@
 //! A client's connection after its handshake, which cuts off clients that send the head of a request too slowly.
 //!
 //! Between two requests a connection may rest. From the first byte of a request on, its headers must be complete within
-//! [`CLIENT_HEAD_MS_MAX`], however the bytes drip: pingora would count the pause before each of them only. A connection that
-//! chose HTTP/2 must begin with its preface within the same time, which pingora would wait for without end; after it,
-//! pingora closes a connection that has no request for [`CLIENT_IDLE_SECONDS_MAX`](crate::limits::CLIENT_IDLE_SECONDS_MAX), and unfinished headers are none.
-//!
-//! While the process leaves, an HTTP/1 connection ends with its next answer. One without a request ends when its client has been
-//! silent for [`DRAIN_SILENCE_MS`], and is told so before: to close it at once would lose the request that is on its way.
+//! [`CLIENT_HEAD_MS_MAX`], however the bytes drip: pingora would count the pause before each of them only. On a connection that
+//! chose HTTP/2 the same time is there for the preface, for each frame but those of a body, and for each header block with all
+//! its frames; pingora would wait for the preface without end, and for a header block as long as requests beside it go on.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use pingora::protocols::l4::stream::Stream as L4Stream;
@@ -24,16 +22,12 @@ use pingora::protocols::{
     UniqueIDType,
 };
 use pingora::proxy::Session;
-use pingora::server::ShutdownWatch;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::blocks::Blocks;
 use super::gather::Gather;
-use crate::clock;
-use crate::limits::{CLIENT_HEAD_MS_MAX, DRAIN_SILENCE_MS};
-
-/// Bytes that every HTTP/2 connection begins with (RFC 9113, 3.4).
-const PREFACE_BYTES: usize = 24;
+use crate::limits::{CLIENT_HEAD_MS_MAX, FIRST_BYTES_MAX};
 
 /// Whether a request is open on a connection, and how many there were.
 #[derive(Debug, Default)]
@@ -66,12 +60,10 @@ pub(super) struct ClientStream {
     inner: TlsStream<L4Stream>,
     digest: Option<Arc<SslDigest>>,
     watch: Watch,
+    /// The first bytes of a request that pingora has not read yet.
+    begun: Vec<u8>,
     /// HTTP/1 only: HTTP/2 gathers its frames itself.
     gather: Option<Gather>,
-    /// Since when nothing has come while no request is open.
-    silent_since: Option<Instant>,
-    /// Becomes true when the process takes no new connections any more.
-    shutdown: ShutdownWatch,
 }
 
 /// What a client has only so much time for.
@@ -79,10 +71,16 @@ pub(super) struct ClientStream {
 enum Watch {
     /// HTTP/1: the head of each request, from its first byte on.
     Heads(Option<Head>),
-    /// HTTP/2: the preface.
-    Preface { missing: usize, given_up: Pin<Box<Sleep>> },
-    /// HTTP/2 after it.
-    Nothing,
+    /// HTTP/2: the preface, frames and header blocks.
+    Blocks { blocks: Blocks, open: Option<Open> },
+}
+
+/// Something of HTTP/2 that was begun.
+#[derive(Debug)]
+struct Open {
+    /// What was finished before.
+    after: u64,
+    given_up: Pin<Box<Sleep>>,
 }
 
 /// A request whose first bytes have come.
@@ -90,69 +88,89 @@ enum Watch {
 struct Head {
     /// Requests that had begun before.
     after: u64,
-    given_up: Pin<Box<Sleep>>,
+    /// Runs from the moment when the rest has to be waited for; most heads come in one piece.
+    given_up: Option<Pin<Box<Sleep>>>,
 }
 
 impl ClientStream {
-    pub(super) fn new(inner: TlsStream<L4Stream>, shutdown: ShutdownWatch) -> Self {
+    pub(super) fn new(inner: TlsStream<L4Stream>) -> Self {
         let (watch, gather) = if inner.selected_alpn_proto() == Some(ALPN::H2) {
-            let preface = Watch::Preface {
-                missing: PREFACE_BYTES,
-                given_up: head_timer(),
+            let watch = Watch::Blocks {
+                blocks: Blocks::new(),
+                open: None,
             };
-            (preface, None)
+            (watch, None)
         } else {
             (Watch::Heads(None), Some(Gather::default()))
         };
         Self {
             digest: inner.get_ssl_digest(),
             watch,
+            begun: Vec::new(),
             gather,
             inner,
-            silent_since: None,
-            shutdown,
         }
     }
 
-    /// Whether the connection should end, because the process leaves and the client has nothing to ask.
-    fn is_left(&mut self, is_pending: bool) -> bool {
-        let is_open = match &self.watch {
-            Watch::Heads(head) => head.is_some() || self.pace().is_none_or(|pace| pace.is_open.load(Ordering::Acquire)),
-            // HTTP/2 has words for it, and pingora says them.
-            Watch::Preface { .. } | Watch::Nothing => return false,
-        };
-        if is_open || !is_pending {
-            self.silent_since = None;
-            return false;
+    /// Whether the client chose HTTP/2.
+    pub(super) fn is_http_2(&self) -> bool {
+        matches!(self.watch, Watch::Blocks { .. })
+    }
+
+    /// Waits for the first bytes of a request; false when the client left instead.
+    pub(super) fn poll_begun(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if !self.begun.is_empty() {
+            return Poll::Ready(true);
         }
-        let now = clock::now();
-        let silent_since = *self.silent_since.get_or_insert(now);
-        let silence = now.saturating_duration_since(silent_since);
-        silence >= Duration::from_millis(DRAIN_SILENCE_MS) && *self.shutdown.borrow()
+        let mut bytes = [MaybeUninit::uninit(); FIRST_BYTES_MAX];
+        let mut buf = ReadBuf::uninit(&mut bytes);
+        let is_read = ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf)).is_ok();
+        self.begun.extend_from_slice(buf.filled());
+        Poll::Ready(is_read && !self.begun.is_empty())
     }
 
-    fn pace(&self) -> Option<&Pace> {
-        self.digest.as_ref()?.extension.get::<Pace>()
+    fn poll_more(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.begun.is_empty() {
+            return Pin::new(&mut self.inner).poll_read(cx, buf);
+        }
+        let count = self.begun.len().min(buf.remaining());
+        buf.put_slice(&self.begun[..count]);
+        self.begun.drain(..count);
+        if self.begun.is_empty() {
+            self.begun = Vec::new();
+        }
+        Poll::Ready(Ok(()))
     }
 
-    /// Looks at the clock after a read of so many bytes; true when the client takes too long.
-    fn is_too_slow(&mut self, bytes: usize, cx: &mut Context<'_>) -> bool {
+    /// Looks at the clock after a read of these bytes, or none; true when the client takes too long.
+    fn is_too_slow(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> bool {
         match &mut self.watch {
-            Watch::Nothing => false,
-            Watch::Preface { missing, given_up } => {
-                *missing = missing.saturating_sub(bytes);
-                if *missing == 0 {
-                    self.watch = Watch::Nothing;
-                    return false;
-                }
-                given_up.as_mut().poll(cx).is_ready()
+            Watch::Blocks { blocks, open } => {
+                blocks.read(bytes);
+                is_block_too_slow(blocks, open, cx)
             }
             Watch::Heads(head) => {
                 let pace = self.digest.as_ref().and_then(|digest| digest.extension.get::<Pace>());
-                pace.is_some_and(|pace| is_head_too_slow(head, pace, bytes > 0, cx))
+                pace.is_some_and(|pace| is_head_too_slow(head, pace, !bytes.is_empty(), cx))
             }
         }
     }
+}
+
+fn is_block_too_slow(blocks: &Blocks, open: &mut Option<Open>, cx: &mut Context<'_>) -> bool {
+    if !blocks.is_open() {
+        *open = None;
+        return false;
+    }
+    let after = blocks.finished();
+    let open = match open {
+        Some(same) if same.after == after => same,
+        other => other.insert(Open {
+            after,
+            given_up: head_timer(),
+        }),
+    };
+    open.given_up.as_mut().poll(cx).is_ready()
 }
 
 fn is_head_too_slow(head: &mut Option<Head>, pace: &Pace, has_bytes: bool, cx: &mut Context<'_>) -> bool {
@@ -168,11 +186,16 @@ fn is_head_too_slow(head: &mut Option<Head>, pace: &Pace, has_bytes: bool, cx: &
     if has_bytes && head.is_none() {
         *head = Some(Head {
             after: begun,
-            given_up: head_timer(),
+            given_up: None,
         });
     }
-    head.as_mut()
-        .is_some_and(|head| head.given_up.as_mut().poll(cx).is_ready())
+    match head {
+        Some(head) if !has_bytes => {
+            let given_up = head.given_up.get_or_insert_with(head_timer);
+            given_up.as_mut().poll(cx).is_ready()
+        }
+        Some(_) | None => false,
+    }
 }
 
 fn head_timer() -> Pin<Box<Sleep>> {
@@ -183,20 +206,11 @@ impl AsyncRead for ClientStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
-        let read = Pin::new(&mut this.inner).poll_read(cx, buf);
-        let bytes = buf.filled().len() - before;
-        if matches!(read, Poll::Ready(Err(_))) {
+        let read = this.poll_more(cx, buf);
+        if matches!(read, Poll::Ready(Err(_))) || !this.is_too_slow(&buf.filled()[before..], cx) {
             return read;
         }
-        if this.is_too_slow(bytes, cx) {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        if this.is_left(read.is_pending()) {
-            // Nobody is there to hear that it failed.
-            let _ = ready!(Pin::new(&mut this.inner).poll_shutdown(cx));
-            return Poll::Ready(Ok(()));
-        }
-        read
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -270,7 +284,8 @@ impl Ssl for ClientStream {
 
 impl GetTimingDigest for ClientStream {
     fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.inner.get_timing_digest()
+        // Nobody asks, and it would be written down anew with every request.
+        Vec::new()
     }
 }
 

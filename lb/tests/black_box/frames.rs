@@ -1,7 +1,12 @@
 //! The corpus over HTTP/2, frame by frame: what no client library would send. The node must see nothing of it.
 
+use std::time::{Duration, Instant};
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::limits::CUT_OFF;
+use crate::support::client::Client;
+use crate::support::node::Conduct;
 use crate::support::{PATIENCE, cluster};
 
 const DATA: u8 = 0;
@@ -9,6 +14,7 @@ const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const GOAWAY: u8 = 7;
+const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -222,4 +228,87 @@ async fn se_12_malformed_requests_over_http_2_reach_no_node() {
         Reaction::Served,
         "it still works"
     );
+}
+
+/// Sends the pieces one at a time, the last one again and again; tells what came back until the end, and how long that took.
+async fn dripped(client: &Client, pieces: Vec<Vec<u8>>) -> (Vec<u8>, Duration) {
+    let stream = client.connect_with("h2").await;
+    let (mut reading, mut writing) = tokio::io::split(stream);
+    let start = Instant::now();
+    let dripping = tokio::spawn(async move {
+        let mut drips = tokio::time::interval(Duration::from_millis(200));
+        let last = pieces.last().cloned().unwrap_or_default();
+        for piece in pieces.into_iter().chain(std::iter::repeat(last)) {
+            drips.tick().await;
+            if writing.write_all(&piece).await.is_err() || writing.flush().await.is_err() {
+                return;
+            }
+        }
+    });
+    let mut answer = Vec::new();
+    // A reset is an end as well.
+    let reading = async { drop(reading.read_to_end(&mut answer).await) };
+    tokio::time::timeout(PATIENCE, reading).await.expect("it is cut off");
+    dripping.abort();
+    (answer, start.elapsed())
+}
+
+fn greeting() -> Vec<u8> {
+    let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    bytes.extend(frame(SETTINGS, 0, 0, &[]));
+    bytes
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn headers_over_http_2_that_drip_are_cut_off_however_they_drip() {
+    let cluster = cluster(1).await;
+    cluster.nodes[0].behave(Conduct::Wait);
+    let client = cluster.lb.client();
+    let block = literals(&with(&[("x-a", &"x".repeat(100))]));
+    // A request that is worked on for long: the connection is never without one.
+    let mut busy = greeting();
+    busy.extend(frame(HEADERS, END_HEADERS | END_STREAM, 1, &literals(&with(&[]))));
+    let opening = frame(HEADERS, 0, 3, &block[..10]);
+    let continuation = frame(CONTINUATION, 0, 3, &block[10..11]);
+    let in_frames = vec![busy.clone(), opening, continuation];
+    // A head that announces more than ever comes.
+    let whole = frame(HEADERS, END_HEADERS, 3, &vec![0; 10_000]);
+    let in_bytes = vec![busy, whole[..9].to_vec(), vec![0]];
+    let in_heads = vec![greeting(), vec![0]];
+    let all = tokio::join!(
+        dripped(client, in_frames),
+        dripped(client, in_bytes),
+        dripped(client, in_heads)
+    );
+    for (what, (_, took)) in [("frames", all.0), ("bytes", all.1), ("the head of a frame", all.2)] {
+        assert!(CUT_OFF.contains(&took), "{what}: after {took:?}");
+    }
+    assert!(
+        cluster.nodes[0].seen().len() <= 2,
+        "only the two whole requests reach the node"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_with_http_2_may_rest_between_two_requests() {
+    let cluster = cluster(1).await;
+    let mut stream = cluster.lb.client().connect_with("h2").await;
+    stream.write_all(&greeting()).await.expect("sent");
+    for number in [1, 3] {
+        if number == 3 {
+            // Longer than headers may take: that clock must have stopped.
+            tokio::time::sleep(Duration::from_secs(11)).await;
+        }
+        let request = frame(HEADERS, END_HEADERS | END_STREAM, number, &literals(&with(&[])));
+        stream.write_all(&request).await.expect("sent");
+        let mut seen = 0;
+        while seen == 0 {
+            let mut head = [0; 9];
+            stream.read_exact(&mut head).await.expect("a frame");
+            let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+            stream.read_exact(&mut vec![0; length]).await.expect("its payload");
+            seen += usize::from(head[3] == HEADERS);
+        }
+    }
+    assert_eq!(cluster.nodes[0].seen().len(), 2);
 }

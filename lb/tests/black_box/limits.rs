@@ -10,7 +10,7 @@ use crate::support::program::Options;
 use crate::support::{PATIENCE, cluster, cluster_with, until};
 
 /// All time limits on clients are ten seconds; with some more for a busy machine.
-const CUT_OFF: std::ops::Range<Duration> = Duration::from_secs(8)..Duration::from_secs(16);
+pub(crate) const CUT_OFF: std::ops::Range<Duration> = Duration::from_secs(8)..Duration::from_secs(16);
 
 /// Reads to the end and tells what came.
 async fn rest(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
