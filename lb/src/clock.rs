@@ -13,12 +13,17 @@ pub fn now() -> Instant {
 
 /// Milliseconds since the first call in this process.
 pub fn now_ms() -> u64 {
-    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
+    ms_at(now())
 }
 
-/// Microseconds since the first call in this process.
-pub fn now_us() -> u64 {
-    u64::try_from(START.elapsed().as_micros()).unwrap_or(u64::MAX)
+/// The same for a moment that was read before.
+pub fn ms_at(moment: Instant) -> u64 {
+    u64::try_from(moment.saturating_duration_since(*START).as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Microseconds from the first call in this process to a moment that was read before.
+pub fn us_at(moment: Instant) -> u64 {
+    u64::try_from(moment.saturating_duration_since(*START).as_micros()).unwrap_or(u64::MAX)
 }
 
 /// Seconds since 1970.

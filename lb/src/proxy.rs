@@ -23,6 +23,7 @@ use bytes::Bytes;
 use http::{StatusCode, header};
 use parking_lot::Mutex;
 use pingora::http::{RequestHeader, ResponseHeader};
+use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
@@ -105,11 +106,14 @@ impl ProxyHttp for Proxy {
         Context::new(self.live.load_full(), self.lifecycle.enter())
     }
 
-    async fn early_request_filter(&self, session: &mut Session, _context: &mut Context) -> Result<()> {
+    /// None: pingora would add one for compression, which is asked about every piece of every answer even when it is off.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    async fn early_request_filter(&self, session: &mut Session, context: &mut Context) -> Result<()> {
         if let Some(pace) = Pace::of(session) {
             pace.request_begins();
         }
-        self.budget.lock().request(clock::now_ms());
+        self.budget.lock().request(clock::ms_at(context.started));
         Ok(())
     }
 
@@ -148,7 +152,7 @@ impl ProxyHttp for Proxy {
             span: entropy::draw(),
             body_bytes: context.body_bytes,
         };
-        hygiene::introduce(request, &introduction)?;
+        *request = hygiene::introduce(request, &introduction);
         context.trace = request.headers.get(TRACEPARENT).cloned();
         Ok(())
     }

@@ -2,6 +2,8 @@
 //!
 //! What two programs could read differently is refused here, so that no node ever has to guess.
 
+use std::borrow::Cow;
+
 use auth_api::surface::Rule;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 
@@ -105,7 +107,11 @@ fn target(target: &[u8]) -> Result<(), Answer> {
     if path.iter().any(|byte| matches!(byte, b'\\' | b'#')) {
         return Err(bad("The address is malformed."));
     }
-    let decoded = decode(path).ok_or_else(|| bad("The address is malformed."))?;
+    let decoded = if path.contains(&b'%') {
+        Cow::Owned(decode(path).ok_or_else(|| bad("The address is malformed."))?)
+    } else {
+        Cow::Borrowed(path)
+    };
     let mut segments = decoded.split(|byte| *byte == b'/').skip(1).peekable();
     if segments.peek().is_some_and(|first| is_internal(first)) {
         return Err(Answer::new(StatusCode::NOT_FOUND, "Not found."));
@@ -192,10 +198,8 @@ pub fn raw_head(raw: &[u8], is_chunked: bool) -> Result<(), Answer> {
     if lines.next().is_some_and(|line| line.contains(&b'#')) {
         return Err(bad("The address is malformed."));
     }
-    let names_length = lines
-        .filter_map(|line| line.split(|byte| *byte == b':').next())
-        .any(|name| name.trim_ascii().eq_ignore_ascii_case(b"content-length"));
-    if is_chunked && names_length {
+    let mut names = lines.filter_map(|line| line.split(|byte| *byte == b':').next());
+    if is_chunked && names.any(|name| name.trim_ascii().eq_ignore_ascii_case(b"content-length")) {
         return Err(bad("Content-Length and Transfer-Encoding do not go together."));
     }
     Ok(())

@@ -42,6 +42,9 @@ const FORGEABLE: [&str; 14] = [
     "x-rewrite-url",
 ];
 
+/// Headers that a request gets at most.
+const OWN_HEADERS_COUNT: usize = 8;
+
 /// What is said to a node about a request.
 pub struct Introduction<'a> {
     /// Id of the client's request.
@@ -56,47 +59,82 @@ pub struct Introduction<'a> {
     pub body_bytes: usize,
 }
 
-/// Removes what clients may not say, and says what nodes need.
+/// The request for a node: without what clients may not say, and with what nodes need.
 ///
-/// # Errors
-/// Never in practice: all values are well formed.
-pub fn introduce(request: &mut RequestHeader, introduction: &Introduction<'_>) -> Result<()> {
-    let trace_parent = traceparent(request, introduction);
-    let trace_state = if trace_parent.1 {
-        request.headers.get(TRACESTATE).cloned()
-    } else {
-        None
-    };
-    let host = request.headers.get(header::HOST).cloned();
-    for name in names_where(&request.headers, is_forgeable) {
-        request.remove_header(&name);
+/// It is written anew: pingora remembers for every header in which case the client wrote its name, which no node asks for, and
+/// which costs more than the header itself.
+pub fn introduce(request: &RequestHeader, introduction: &Introduction<'_>) -> RequestHeader {
+    let sent = &request.headers;
+    let mut headers = HeaderMap::with_capacity(sent.len() + OWN_HEADERS_COUNT);
+    for (name, value) in sent {
+        if !is_forgeable(name) && !is_framing(name) {
+            headers.append(name, value.clone());
+        }
     }
-    request.insert_header(HeaderName::from_static(REQUEST_ID), introduction.id.as_bytes())?;
+    headers.insert(HeaderName::from_static(REQUEST_ID), id_value(introduction.id));
     if let Some(operation) = introduction.operation {
-        request.insert_header(HeaderName::from_static(OPERATION), operation.as_bytes())?;
+        headers.insert(HeaderName::from_static(OPERATION), id_value(operation));
     }
     if let Some(client) = introduction.client {
-        request.insert_header(
-            HeaderName::from_static(FORWARDED_FOR),
-            client.to_canonical().to_string(),
-        )?;
+        headers.insert(HeaderName::from_static(FORWARDED_FOR), address_value(client));
     }
-    request.insert_header(HeaderName::from_static(FORWARDED_PROTO), "https")?;
-    if let Some(host) = host {
-        request.insert_header(HeaderName::from_static(FORWARDED_HOST), host)?;
+    headers.insert(
+        HeaderName::from_static(FORWARDED_PROTO),
+        HeaderValue::from_static("https"),
+    );
+    if let Some(host) = sent.get(header::HOST) {
+        headers.insert(HeaderName::from_static(FORWARDED_HOST), host.clone());
     }
-    request.insert_header(HeaderName::from_static(TRACEPARENT), trace_parent.0)?;
-    if let Some(trace_state) = trace_state {
-        request.insert_header(HeaderName::from_static(TRACESTATE), trace_state)?;
+    let (trace_parent, is_from_client) = traceparent(sent, introduction);
+    headers.insert(HeaderName::from_static(TRACEPARENT), trace_parent);
+    if let Some(state) = sent.get(TRACESTATE).filter(|_| is_from_client) {
+        headers.insert(HeaderName::from_static(TRACESTATE), state.clone());
     }
     // The whole body is in our hands, so its length is a fact and chunks are not needed.
-    request.remove_header(&header::TRANSFER_ENCODING);
     if introduction.body_bytes > 0 || introduction.operation.is_some() {
-        request.insert_header(header::CONTENT_LENGTH, introduction.body_bytes)?;
-    } else {
-        request.remove_header(&header::CONTENT_LENGTH);
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(introduction.body_bytes));
     }
-    Ok(())
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    parts.method = request.method.clone();
+    parts.uri = request.uri.clone();
+    parts.version = request.version;
+    parts.headers = headers;
+    RequestHeader::from(parts)
+}
+
+fn id_value(id: &HexId) -> HeaderValue {
+    // Never fails: hexadecimal digits.
+    HeaderValue::from_bytes(id.as_bytes()).unwrap_or(HeaderValue::from_static(""))
+}
+
+/// An address in text, for the usual kind without the machinery of formatting.
+fn address_value(address: IpAddr) -> HeaderValue {
+    let text = match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let mut text = [0; "255.255.255.255".len()];
+            let mut length = 0;
+            let mut write = |byte| {
+                text[length] = byte;
+                length += 1;
+            };
+            for (index, octet) in address.octets().into_iter().enumerate() {
+                if index > 0 {
+                    write(b'.');
+                }
+                if octet >= 100 {
+                    write(b'0' + octet / 100);
+                }
+                if octet >= 10 {
+                    write(b'0' + octet / 10 % 10);
+                }
+                write(b'0' + octet % 10);
+            }
+            HeaderValue::from_bytes(&text[..length])
+        }
+        IpAddr::V6(address) => HeaderValue::try_from(address.to_string()),
+    };
+    // Never fails: digits, letters, dots and colons.
+    text.unwrap_or(HeaderValue::from_static(""))
 }
 
 const TRACESTATE: &str = "tracestate";
@@ -111,10 +149,11 @@ pub fn present(response: &mut ResponseHeader, id: &HexId, strict: StrictTranspor
     }
     response.remove_header(&header::SERVER);
     response.remove_header(&header::VIA);
-    response.insert_header(HeaderName::from_static(REQUEST_ID), id.as_bytes())?;
+    // Names as text: pingora would write down anew any that is not.
+    response.insert_header(REQUEST_ID, id.as_bytes())?;
     match strict {
         StrictTransport::Announced => {
-            response.insert_header(header::STRICT_TRANSPORT_SECURITY, STRICT_TRANSPORT)?;
+            response.insert_header("strict-transport-security", STRICT_TRANSPORT)?;
         }
         StrictTransport::Silent => {
             response.remove_header(&header::STRICT_TRANSPORT_SECURITY);
@@ -134,19 +173,23 @@ fn is_forgeable(name: &HeaderName) -> bool {
     FORGEABLE.contains(&name) || name.contains('_') || FORGEABLE_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// What says how long the body is.
+fn is_framing(name: &HeaderName) -> bool {
+    [header::CONTENT_LENGTH, header::TRANSFER_ENCODING].contains(name)
+}
+
 /// The trace context of the client when it is valid, otherwise a new one named after the request; and which of the two.
-fn traceparent(request: &RequestHeader, introduction: &Introduction<'_>) -> (HeaderValue, bool) {
-    if let Some(value) = request
-        .headers
-        .get(TRACEPARENT)
-        .filter(|value| is_traceparent(value.as_bytes()))
-    {
+fn traceparent(sent: &HeaderMap, introduction: &Introduction<'_>) -> (HeaderValue, bool) {
+    if let Some(value) = sent.get(TRACEPARENT).filter(|value| is_traceparent(value.as_bytes())) {
         return (value.clone(), true);
     }
-    let span = introduction.span.max(1);
-    let text = format!("00-{}-{span:016x}-01", introduction.id);
+    let span = HexId::from_bits(introduction.span.max(1).into());
+    let mut text = *b"00-................................-................-01";
+    text[3..35].copy_from_slice(introduction.id.as_bytes());
+    text[36..52].copy_from_slice(&span.as_bytes()[16..]);
+    // Never fails: hexadecimal digits and dashes.
     (
-        HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("")),
+        HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("")),
         false,
     )
 }
@@ -184,8 +227,7 @@ mod tests {
             span: 5,
             body_bytes: 3,
         };
-        introduce(&mut request, &introduction).expect("valid headers");
-        request
+        introduce(&request, &introduction)
     }
 
     #[test]
@@ -250,6 +292,26 @@ mod tests {
         ] {
             assert!(!is_traceparent(bad.as_bytes()), "{bad}");
         }
+    }
+
+    #[test]
+    fn addresses_are_written_as_everybody_writes_them() {
+        for text in [
+            "0.0.0.0",
+            "1.20.255.9",
+            "10.100.99.200",
+            "255.255.255.255",
+            "2001:db8::7",
+            "::1",
+        ] {
+            assert_eq!(address_value(text.parse().expect("an address")), text);
+        }
+    }
+
+    #[test]
+    fn headers_that_come_more_than_once_are_passed_on_as_often() {
+        let request = introduced(&[("X-A", "1"), ("Accept", "a"), ("x-a", "2")]);
+        assert_eq!(request.headers.get_all("x-a").iter().collect::<Vec<_>>(), ["1", "2"]);
     }
 
     #[test]

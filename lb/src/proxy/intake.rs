@@ -42,7 +42,7 @@ impl Proxy {
             });
         if let Some(client) = context.client {
             live.requests
-                .admit(client, clock::now_us())
+                .admit(client, clock::us_at(context.started))
                 .map_err(|seconds| self.flooded("requests", seconds))?;
         }
         let admitted = look_at(session, &live.config.front.hosts)?;
@@ -51,7 +51,7 @@ impl Proxy {
         context.route = RouteClass::of(&session.req_header().method, admitted.rule);
         if let (RouteClass::Login, Some(client)) = (context.route, context.client) {
             live.logins
-                .admit(client, clock::now_us())
+                .admit(client, clock::us_at(context.started))
                 .map_err(|seconds| self.flooded("logins", seconds))?;
         }
         if admitted.is_mutating {
@@ -125,6 +125,9 @@ async fn read_body(session: &mut Session) -> Result<usize, Answer> {
                 "This expectation cannot be met.",
             ));
         }
+    }
+    if session.as_downstream_mut().is_body_empty() {
+        return Ok(0);
     }
     session.as_downstream_mut().enable_retry_buffering();
     let reading = async {
