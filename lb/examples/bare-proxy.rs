@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use lb::config::{Backend, Config, NodeConfig};
+use lb::limits::NODE_CONNECTIONS_IDLE_MAX;
 use lb::tls::{FrontCertificates, install_provider};
 use pingora::listeners::TlsAccept;
 use pingora::listeners::tls::TlsSettings;
@@ -65,6 +66,8 @@ fn serve() -> Result<std::convert::Infallible, Box<dyn std::error::Error>> {
         threads: 1,
         work_stealing: false,
         ca_file: Some(config.backend.authorities_path.display().to_string()),
+        // As many as tfauth-lb keeps for a node: with fewer, some requests would pay for a handshake.
+        upstream_keepalive_pool_size: NODE_CONNECTIONS_IDLE_MAX,
         ..ServerConf::default()
     };
     let mut server = Server::new_with_opt_and_conf(None, conf);

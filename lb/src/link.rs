@@ -1,7 +1,7 @@
 //! Connections to one node: made over mutual TLS, kept while nobody needs them, used again.
 //!
 //! pingora can do this too, but starts and wakes a task for every request to watch the connection that the request leaves behind,
-//! and writes out the serial number of our certificate twice to find it again: a tenth of a request's processor time. To pingora
+//! and writes out the serial number of our certificate twice to find it again: a fifth of a request's instructions. To pingora
 //! a connection to a node is plain here; nothing of it is: TLS and verification happen below.
 
 mod kept;
