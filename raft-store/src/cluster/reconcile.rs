@@ -68,7 +68,7 @@ async fn step(lead: &Lead) -> Result<bool, String> {
 
 /// What there is to do.
 #[derive(Debug, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     Nothing,
     /// The leader itself is to be replaced: somebody else has to do it.
     HandOver,
@@ -78,7 +78,7 @@ enum Next {
     },
 }
 
-fn next(me: u64, look: &Look, rows: &BTreeMap<u64, NodeRow>) -> Next {
+pub(super) fn next(me: u64, look: &Look, rows: &BTreeMap<u64, NodeRow>) -> Next {
     if !look.leads {
         return Next::Nothing;
     }
