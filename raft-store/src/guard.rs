@@ -130,6 +130,12 @@ impl Guard {
         self.state.lock().lineage.clone()
     }
 
+    /// What has been promised, as far as this process knows.
+    #[cfg(feature = "cluster-sim")]
+    pub(crate) fn promises(&self) -> Promises {
+        self.state.lock().promises.clone()
+    }
+
     /// What was seen of other members.
     pub(crate) fn members(&self) -> BTreeMap<u64, Memory> {
         self.members.lock().clone()

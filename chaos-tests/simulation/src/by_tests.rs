@@ -1,4 +1,4 @@
-//! Known bugs of programs that the simulation does not contain: put back, a test of the program must fail.
+//! Known bugs of code that the simulation does not contain: put back, a test of its package must fail.
 //!
 //! Each test is run twice, once without the bug: a test that fails by itself would catch everything.
 
@@ -8,7 +8,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// The bugs, the package that has them, and the test that sees them.
-pub const OF_PROGRAMS: [(Mutation, &str, &str); 2] = [
+pub const OF_PROGRAMS: [(Mutation, &str, &str); 3] = [
+    (
+        Mutation::OldIdRejoins,
+        "raft-store",
+        "refusals::a_member_that_lost_its_folder_does_not_come_back_under_its_id",
+    ),
     (
         Mutation::EjectLast,
         "lb",

@@ -3,6 +3,7 @@
 //!
 //! Must not know what a run does.
 
+use crate::history::Call;
 use crate::limits::{COVERED_SEEDS_MIN, FAILURES_SHOWN_MAX};
 use crate::rules;
 use serde::Serialize;
@@ -31,6 +32,8 @@ pub struct Ran {
     pub outcomes: [usize; 3],
     /// How often each fault struck.
     pub faults: BTreeMap<&'static str, u64>,
+    /// How long service took to come back, in simulated milliseconds.
+    pub times_ms: BTreeMap<&'static str, u64>,
     /// SHA-256 over what happened: two runs with the same one were the same.
     pub fingerprint: [u8; 32],
 }
@@ -51,21 +54,50 @@ impl Part {
     /// # Errors
     /// The first thing that did not hold; it starts with the name of the check.
     pub fn run(self, seed: u64) -> Result<Ran, String> {
+        self.traced(seed).0
+    }
+
+    /// Runs one seed; the calls that clients made as well, also where something did not hold.
+    #[must_use]
+    pub fn traced(self, seed: u64) -> (Result<Ran, String>, Vec<Call>) {
         match self {
-            Self::Rules => rules::run(seed).map(|ran| Ran {
-                entries: ran.entries,
-                outcomes: ran.outcomes,
-                faults: ran.faults.named().into_iter().collect(),
-                fingerprint: ran.fingerprint,
-            }),
+            Self::Rules => {
+                let (ran, calls) = rules::traced(seed);
+                let ran = ran.map(|ran| Ran {
+                    entries: ran.entries,
+                    outcomes: ran.outcomes,
+                    faults: ran.faults.named().into_iter().collect(),
+                    times_ms: BTreeMap::new(),
+                    fingerprint: ran.fingerprint,
+                });
+                (ran, calls)
+            }
             #[cfg(feature = "store")]
-            Self::Store => crate::store::run(seed).map(|ran| Ran {
-                entries: ran.entries,
-                outcomes: ran.outcomes,
-                faults: ran.faults.named().into_iter().collect(),
-                fingerprint: ran.fingerprint,
-            }),
+            Self::Store => {
+                let (ran, calls) = crate::store::traced(seed);
+                (ran.map(|ran| of_the_store(&ran)), calls)
+            }
         }
+    }
+}
+
+#[cfg(feature = "store")]
+fn of_the_store(ran: &crate::store::StoreRan) -> Ran {
+    let mut faults: BTreeMap<&'static str, u64> = ran.faults.named().into_iter().collect();
+    faults.insert("snapshots installed", ran.installed);
+    let [quorum, whole] = ran.served;
+    let times_ms = [
+        ("a leader of the quorum", quorum.leader_ms),
+        ("an answer of the quorum", quorum.answer_ms),
+        ("the next answer of the quorum", quorum.gap_ms),
+        ("an answer once all is healed", whole.answer_ms),
+    ];
+    Ran {
+        entries: ran.entries,
+        outcomes: ran.outcomes,
+        faults,
+        times_ms: times_ms.into_iter().collect(),
+        fingerprint: ran.fingerprint,
     }
 }
 
@@ -84,6 +116,8 @@ pub struct Report {
     pub calls: [u64; 3],
     /// How often each fault struck.
     pub faults: BTreeMap<&'static str, u64>,
+    /// The longest that service took to come back, in simulated milliseconds.
+    pub longest_ms: BTreeMap<&'static str, u64>,
     /// Seeds that ran twice, and how many of them were the same run bit for bit.
     pub twice: [u64; 2],
     /// Seeds in which something did not hold, the first few.
@@ -114,6 +148,7 @@ impl Report {
             entries: 0,
             calls: [0; 3],
             faults: BTreeMap::new(),
+            longest_ms: BTreeMap::new(),
             twice: [0; 2],
             failures: Vec::new(),
             failed: 0,
@@ -131,6 +166,10 @@ impl Report {
                 }
                 for (name, count) in ran.faults {
                     *self.faults.entry(name).or_default() += count;
+                }
+                for (name, time_ms) in ran.times_ms {
+                    let longest = self.longest_ms.entry(name).or_default();
+                    *longest = time_ms.max(*longest);
                 }
             }
             Err(why) => {
@@ -247,8 +286,9 @@ pub mod with_bugs {
 
     /// The bugs of the store, which its simulation must find.
     #[cfg(feature = "store")]
-    pub const OF_THE_STORE: [Mutation; 5] = [
+    pub const OF_THE_STORE: [Mutation; 6] = [
         Mutation::AcknowledgeBeforeFlush,
+        Mutation::FsyncOff,
         Mutation::VoteNotSaved,
         Mutation::OldIdRejoins,
         Mutation::LeaseRead,

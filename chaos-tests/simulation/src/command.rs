@@ -3,8 +3,12 @@
 //! Exit codes: 0 nothing failed (every bug was caught), 1 something did, 2 it cannot be done as asked.
 
 use crate::campaign::{Part, Plan, Report, run};
+use crate::history::{Call, append};
 use crate::limits::TWICE_EVERY;
 use clap::{Parser, Subcommand};
+use std::fs::File;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Runs that one seed decides.
@@ -20,6 +24,7 @@ enum Command {
     /// Simulated clients, nodes and faults; every promise is checked.
     #[command(after_help = "Example: infra/dev simulate --seeds 5000\n\
                             Example: infra/dev simulate --reproduce 1234\n\
+                            Example: infra/dev simulate --part store --reproduce 7 --history seed-7.jsonl\n\
                             Exit codes: 0 nothing failed, 1 something did, 2 it cannot be done as asked.")]
     Simulate(Simulate),
     /// Puts known bugs back, one after the other: each must be caught.
@@ -44,6 +49,9 @@ struct Simulate {
     /// Only this seed, twice, with what it was.
     #[arg(long)]
     reproduce: Option<u64>,
+    /// Where to write what clients saw in the reproduced run: one JSON object per call and line.
+    #[arg(long, requires = "reproduce")]
+    history: Option<PathBuf>,
     /// The outcome as one JSON object.
     #[arg(long)]
     json: bool,
@@ -54,7 +62,7 @@ struct Simulate {
 pub fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Simulate(simulate) => match simulate.reproduce {
-            Some(seed) => reproduce(simulate.part, seed, simulate.json),
+            Some(seed) => reproduce(&simulate, seed),
             None => many(&simulate),
         },
         #[cfg(feature = "mutations")]
@@ -109,14 +117,25 @@ fn print(report: &Report) {
         .map(|(name, count)| format!("{count} {name}"))
         .collect();
     println!("faults: {}", faults.join(", "));
+    for (name, longest_ms) in &report.longest_ms {
+        println!("longest until {name}: {longest_ms} ms");
+    }
     println!("{same} of {twice} seeds that ran twice were the same run bit for bit");
     for failure in &report.failures {
         println!("seed {}: {}\n  repeat: {}", failure.seed, failure.why, failure.repeat);
     }
 }
 
-fn reproduce(part: Part, seed: u64, json: bool) -> ExitCode {
-    let (ran, again) = (part.run(seed), part.run(seed));
+fn reproduce(simulate: &Simulate, seed: u64) -> ExitCode {
+    let (part, json) = (simulate.part, simulate.json);
+    let (ran, calls) = part.traced(seed);
+    if let Some(path) = &simulate.history
+        && let Err(error) = write_history(path, &calls)
+    {
+        eprintln!("simulate: cannot write {}: {error}", path.display());
+        return ExitCode::from(2);
+    }
+    let again = part.run(seed);
     let same = ran == again;
     match &ran {
         Ok(ran) if json => println!(
@@ -138,6 +157,14 @@ fn reproduce(part: Part, seed: u64, json: bool) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+fn write_history(path: &Path, calls: &[Call]) -> std::io::Result<()> {
+    let mut lines = BufWriter::new(File::create(path)?);
+    for call in calls {
+        append(call, &mut lines)?;
+    }
+    lines.flush()
 }
 
 #[cfg(feature = "mutations")]

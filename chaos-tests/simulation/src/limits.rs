@@ -36,5 +36,14 @@ pub const STORE_FAULTS: u64 = 24;
 /// How long a healed cluster may take until it serves, in simulated milliseconds.
 pub const HEALED_MS_MAX: u64 = 5_000;
 
+/// How long it may take until somebody leads, in simulated milliseconds.
+pub const LEADER_MS_MAX: u64 = 3_000;
+
+/// How long a healed quorum must go on serving while the others stay broken, in simulated milliseconds.
+pub const STEADY_MS: u64 = 4_000;
+
+/// The longest time without an answer meanwhile.
+pub const UNSERVED_MS_MAX: u64 = 3_000;
+
 /// Every so many seeds one runs twice, to be compared bit for bit.
 pub const TWICE_EVERY: u64 = 50;

@@ -4,29 +4,26 @@
 //! Every operation answers soon, and may be asked for again. Must not change the voters but under the one lock, and only
 //! from the membership that it has looked at.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use openraft::ChangeMembers;
 use openraft::async_runtime::watch::WatchReceiver;
-use openraft::raft::Precondition;
-use openraft::{ChangeMembers, Instant as _};
 
 use super::command::{System, SystemReply};
 use super::info::{ClusterInfo, MemberInfo, Part};
+use super::look::{Change, Look};
 use super::operation::{Operation, Outcome};
 use super::rows::{self, NodeRow, Standing};
 use crate::Raft;
 use crate::agreement::time::Judgement;
 use crate::codec::wire::Message;
-use crate::limits::{MEMBER_SILENCE_MAX, OPERATION_STEP_MAX};
+use crate::limits::OPERATION_STEP_MAX;
 use crate::peer::Directory;
 use crate::propose::{LocalOutcome, LocalQueue};
 use crate::state::StateStore;
-use crate::types::{LogId, Membership, PeerNode, Proposal};
-
-/// A change of the membership.
-pub(crate) type Change = ChangeMembers<u64, PeerNode>;
+use crate::types::{PeerNode, Proposal};
 
 /// What the leader needs to work on the membership.
 #[derive(Clone)]
@@ -40,57 +37,18 @@ pub(crate) struct Lead {
     pub(crate) changing: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// The membership in effect, as consensus reports it at one moment.
-pub(crate) struct Look {
-    pub(crate) leads: bool,
-    pub(crate) membership: Membership,
-    pub(crate) at: Option<LogId>,
-    pub(crate) last_log: u64,
-    pub(crate) matched: BTreeMap<u64, Option<u64>>,
-    /// Members that have answered a short while ago.
-    pub(crate) alive: BTreeSet<u64>,
-}
-
-impl Look {
-    pub(crate) fn votes(&self, id: u64) -> bool {
-        self.membership.voter_ids().any(|voter| voter == id)
-    }
-}
-
 impl Lead {
     pub(crate) fn me(&self) -> u64 {
         self.directory.me.node_id
     }
 
     pub(crate) fn look(&self) -> Look {
-        let metrics = self.raft.metrics();
-        let metrics = metrics.borrow_watched();
-        let replication = metrics.replication.iter().flatten();
-        let heard = metrics.heartbeat.iter().flatten();
-        let alive = heard.filter(|(_, at)| at.as_ref().is_some_and(|at| at.elapsed() < MEMBER_SILENCE_MAX));
-        let mut alive: BTreeSet<u64> = alive.map(|(id, _)| *id).collect();
-        alive.insert(self.me());
-        Look {
-            leads: metrics.current_leader == Some(self.me()),
-            membership: metrics.membership_config.membership().clone(),
-            at: *metrics.membership_config.log_id(),
-            last_log: metrics.last_log_index.unwrap_or(0),
-            matched: replication.map(|(id, at)| (*id, at.map(|at| at.index))).collect(),
-            alive,
-        }
+        Look::of(&self.raft, self.me())
     }
 
-    /// Changes the membership from the one that was looked at, and no other.
+    /// See [`Look::change`].
     pub(crate) async fn change(&self, look: &Look, change: Change) -> Result<(), String> {
-        let unchanged = Precondition::LastMembershipLogId {
-            last_membership_log_id: look.at,
-        };
-        let changed = self.raft.change_membership_if(change, false, [unchanged]);
-        match tokio::time::timeout(OPERATION_STEP_MAX, changed).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("no quorum has agreed yet".into()),
-        }
+        look.change(&self.raft, change).await
     }
 
     /// Puts a command of the store into the log.
@@ -315,9 +273,7 @@ impl Lead {
 
     /// Gives leadership away; the answer is that it has to be looked who leads now.
     pub(crate) async fn hand_over(&self, look: &Look, to: Option<u64>) -> Outcome {
-        let others = look.membership.voter_ids().filter(|id| *id != self.me());
-        let best = others.max_by_key(|id| (look.alive.contains(id), look.matched.get(id).copied().flatten()));
-        let Some(to) = to.or(best) else {
+        let Some(to) = to.or(look.successor(self.me())) else {
             return Outcome::Refused {
                 text: "there is no other member that could lead".into(),
             };

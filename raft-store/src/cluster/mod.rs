@@ -5,11 +5,10 @@
 
 pub(crate) mod apply;
 pub(crate) mod command;
-#[cfg(test)]
-mod half_change_tests;
 pub(crate) mod info;
 pub(crate) mod join;
 pub(crate) mod lead;
+pub(crate) mod look;
 pub(crate) mod operation;
 pub(crate) mod operator;
 pub(crate) mod reconcile;

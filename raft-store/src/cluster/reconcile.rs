@@ -10,7 +10,8 @@ use std::time::Duration;
 use openraft::ChangeMembers;
 use tokio::sync::watch;
 
-use super::lead::{Change, Lead, Look, peer_node};
+use super::lead::{Lead, peer_node};
+use super::look::{Change, Look};
 use super::rows::{self, NodeRow, Standing};
 use crate::limits::{LEARNER_LAG_ENTRIES_MAX, RECONCILE_PAUSE};
 
@@ -68,7 +69,7 @@ async fn step(lead: &Lead) -> Result<bool, String> {
 
 /// What there is to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(crate) enum Next {
     Nothing,
     /// The leader itself is to be replaced: somebody else has to do it.
     HandOver,
@@ -78,7 +79,7 @@ pub(super) enum Next {
     },
 }
 
-pub(super) fn next(me: u64, look: &Look, rows: &BTreeMap<u64, NodeRow>) -> Next {
+pub(crate) fn next(me: u64, look: &Look, rows: &BTreeMap<u64, NodeRow>) -> Next {
     if !look.leads {
         return Next::Nothing;
     }

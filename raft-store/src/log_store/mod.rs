@@ -178,6 +178,12 @@ impl LogReader {
         self.memory.read().bytes()
     }
 
+    /// Every entry in memory.
+    #[cfg(feature = "cluster-sim")]
+    pub(crate) fn all(&self) -> Vec<Entry> {
+        self.memory.read().range(..)
+    }
+
     /// See [`LogMemory::purge_to_fit`].
     pub(crate) fn purge_to_fit(&self, bytes: u64) -> Option<u64> {
         self.memory.read().purge_to_fit(bytes)

@@ -159,6 +159,13 @@ impl Directory {
                 Some(node) if known.membership.is_empty() => Some((node.name.as_str(), [0; 16])),
                 Some(_) | None => None,
             });
+        #[cfg(feature = "mutations")]
+        let expected = expected.map(
+            |(name, folder)| match mutations::on(mutations::Mutation::OldIdRejoins) {
+                true => (name, [0; 16]),
+                false => (name, folder),
+            },
+        );
         match expected {
             None if known.could_know(id) => Err(Refusal::new(Code::Unknown, format!("node {id} is not a member"))),
             None => Ok(()),

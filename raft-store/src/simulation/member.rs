@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use openraft::SnapshotPolicy;
 
+use super::joining::reconcile;
 use super::network::{Hub, SimNetwork};
 use crate::disk::Disk;
 use crate::disk::sim::SimDisk;
 use crate::fault::FaultCell;
 use crate::guard::Guard;
 use crate::identity::Identity;
-use crate::log_store::{LogStore, Writer};
+use crate::log_store::{LogReader, LogStore, Writer};
 use crate::metrics::Counters;
 use crate::state::{Applier, StateStore};
 use crate::{OpenError, Raft, StateMachine};
@@ -22,8 +23,8 @@ use crate::{OpenError, Raft, StateMachine};
 const CACHE_BYTES: u64 = 1 << 20;
 /// So short that runs are full of new segments, and that some entries need one of their own.
 const SEGMENT_BYTES: u64 = 8 << 10;
-const CLUSTER_ID: [u8; 16] = [1; 16];
-const FOLDER: &str = "/data";
+pub(super) const CLUSTER_ID: [u8; 16] = [1; 16];
+pub(super) const FOLDER: &str = "/data";
 /// Entries between two checkpoints, and entries that are kept behind one: few, so that runs are full of them.
 const CHECKPOINT_ENTRIES: u64 = 40;
 const LOG_KEPT_ENTRIES: u64 = 12;
@@ -34,13 +35,19 @@ const PACE: Duration = Duration::from_millis(3);
 pub(super) struct Member {
     pub(super) disk: SimDisk,
     pub(super) running: Option<Running>,
+    /// Entries that were on its disk when it stopped.
+    pub(super) durable: u64,
     pace_ms: Arc<AtomicU64>,
 }
 
 pub(super) struct Running {
     pub(super) raft: Raft,
     pub(super) state: StateStore,
+    pub(super) log: LogReader,
+    pub(super) guard: Arc<Guard>,
     pub(super) fault: FaultCell,
+    /// Which of all lives of members this is.
+    pub(super) life: u64,
     ended: tokio::sync::watch::Sender<bool>,
 }
 
@@ -71,9 +78,11 @@ pub(super) async fn open(
         log,
         writer,
         state,
+        guard,
         fault,
         incarnation,
     } = stores;
+    let reader = log.reader();
     let pace_ms = Arc::new(AtomicU64::new(u64::try_from(PACE.as_millis()).unwrap_or(1)));
     let (ended, ending) = tokio::sync::watch::channel(false);
     super::spawn(write(writer, pace_ms.clone(), ending));
@@ -84,16 +93,21 @@ pub(super) async fn open(
         .await
         .map_err(|error| error.to_string())?;
     state.announce_applied();
-    hub.here(id, raft.clone(), state.clone(), incarnation);
+    super::spawn(reconcile(id, raft.clone(), state.clone(), ended.subscribe()));
+    let life = hub.here(id, raft.clone(), state.clone(), incarnation);
     let running = Running {
         raft,
         state,
+        log: reader,
+        guard,
         fault,
+        life,
         ended,
     };
     Ok(Member {
         disk,
         running: Some(running),
+        durable: 0,
         pace_ms,
     })
 }
@@ -109,6 +123,7 @@ struct Stores {
     log: LogStore,
     writer: Writer,
     state: StateStore,
+    guard: Arc<Guard>,
     fault: FaultCell,
     incarnation: [u8; 16],
 }
@@ -131,13 +146,22 @@ impl Stores {
             counters.clone(),
             fault.clone(),
         )?;
-        let state = StateStore::open(&disk, folder, CACHE_BYTES, &promises, guard, counters, fault.clone())?;
+        let state = StateStore::open(
+            &disk,
+            folder,
+            CACHE_BYTES,
+            &promises,
+            guard.clone(),
+            counters,
+            fault.clone(),
+        )?;
         let tables = state.applied().map_or(0, |mark| mark.seen());
         crate::verify::check_meeting(folder, log.purged(), tables)?;
         Ok(Self {
             log,
             writer,
             state,
+            guard,
             fault,
             incarnation: identity.incarnation,
         })

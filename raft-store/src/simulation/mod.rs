@@ -1,9 +1,12 @@
 //! A whole cluster in one thread: real consensus over real stores on simulated disks, with a network and a power supply that
 //! whoever runs it decides about, in time that passes as fast as there is nothing to do.
 //!
-//! Randomness of consensus comes from the seed (openraft's `DeterministicRng`), timers from tokio's paused clock. What is not
-//! under the seed: the order in which tokio wakes several tasks that wait for the same thing. Must not be part of a node.
+//! Randomness of consensus comes from the seed (openraft's `DeterministicRng`), timers from tokio's paused clock. The order in
+//! which tokio wakes several tasks that wait for the same thing comes from the seed with the feature `seeded` only, which asks
+//! for a build with `--cfg tokio_unstable`. Must not be part of a node.
 
+mod facts;
+mod joining;
 mod member;
 mod network;
 
@@ -14,9 +17,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use openraft::AsyncRuntime as _;
-use openraft::async_runtime::watch::WatchReceiver as _;
 use parking_lot::Mutex;
 
+pub use self::facts::{Committed, Facts, LogLine};
 use self::member::{Member, open};
 use self::network::Hub;
 pub use self::network::Weather;
@@ -32,11 +35,11 @@ pub const ANSWER_MAX: Duration = Duration::from_millis(1_500);
 /// # Errors
 /// No runtime could be made.
 pub fn run<T>(seed: u64, future: impl Future<Output = T>) -> std::io::Result<T> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()?;
-    Ok(runtime.block_on(Runtime::scope(seed, future)))
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_time().start_paused(true);
+    #[cfg(feature = "seeded")]
+    builder.rng_seed(tokio::runtime::RngSeed::from_bytes(&seed.to_be_bytes()));
+    Ok(builder.build()?.block_on(Runtime::scope(seed, future)))
 }
 
 /// Starts a task under the seed of the one that starts it.
@@ -66,31 +69,13 @@ pub enum Power {
     Torn(u64),
 }
 
-/// What one member says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facts {
-    /// Whether it runs.
-    pub up: bool,
-    /// Whether it says that it leads.
-    pub leads: bool,
-    /// The term that it knows.
-    pub term: u64,
-    /// Entries that it has applied.
-    pub seen: u64,
-    /// Number of entries that are gone from its log.
-    pub purged: u64,
-    /// What stopped it.
-    pub fault: Option<String>,
-    /// Digests of its rows, by entry.
-    pub digests: BTreeMap<u64, String>,
-}
-
 /// Members, their disks, and the network between them.
 pub struct Cluster {
     hub: Arc<Hub>,
     machine: Arc<dyn StateMachine>,
     members: Mutex<BTreeMap<u64, Member>>,
-    ids: Vec<u64>,
+    /// In the order in which they came.
+    ids: Mutex<Vec<u64>>,
 }
 
 impl Cluster {
@@ -105,7 +90,7 @@ impl Cluster {
             hub,
             machine,
             members: Mutex::default(),
-            ids: ids.clone(),
+            ids: Mutex::new(ids.clone()),
         });
         for id in &ids {
             let disk = SimDisk::new(seed.wrapping_mul(31).wrapping_add(*id));
@@ -127,10 +112,10 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Ids of all members.
+    /// Ids of all machines that ever were members.
     #[must_use]
-    pub fn ids(&self) -> &[u64] {
-        &self.ids
+    pub fn ids(&self) -> Vec<u64> {
+        self.ids.lock().clone()
     }
 
     /// How the network is from now on.
@@ -145,7 +130,18 @@ impl Cluster {
 
     /// Everything gets through again.
     pub fn join(&self) {
-        self.hub.join();
+        self.hub.join(&self.ids());
+    }
+
+    /// Everything gets through again between these.
+    pub fn join_among(&self, ids: &[u64]) {
+        self.hub.join(ids);
+    }
+
+    /// What does not get through: from, to.
+    #[must_use]
+    pub fn cuts(&self) -> Vec<(u64, u64)> {
+        self.hub.cuts()
     }
 
     /// How long each write of a member's log takes from now on.
@@ -171,6 +167,7 @@ impl Cluster {
                 Power::Torn(seed) => Loss::Torn(seed),
             };
             member.disk = member.disk.after(loss);
+            member.durable = member.running.as_ref().map_or(member.durable, facts::durable);
             member.running.take()
         });
         self.hub.gone(id);
@@ -221,6 +218,14 @@ impl Cluster {
         }
     }
 
+    /// The member that leads is asked to let another one lead.
+    pub async fn hand_over(&self, from: u64, to: u64) {
+        if let Some(raft) = self.hub.raft(from) {
+            // One that has just stopped hands nothing over.
+            let _asked = raft.trigger().transfer_leader(to).await;
+        }
+    }
+
     /// A view of everything that was acknowledged before it was asked for, at a member that leads.
     pub async fn read(&self, at: u64) -> Option<View> {
         let raft = self.hub.raft(at).filter(|raft| raft.is_leader())?;
@@ -239,37 +244,9 @@ impl Cluster {
         Some(self.members.lock().get(&id)?.running.as_ref()?.state.view())
     }
 
-    /// What a member says of itself.
-    #[must_use]
-    pub fn facts(&self, id: u64) -> Facts {
-        let members = self.members.lock();
-        let running = members.get(&id).and_then(|member| member.running.as_ref());
-        let mut facts = Facts {
-            up: running.is_some(),
-            leads: false,
-            term: 0,
-            seen: 0,
-            purged: 0,
-            fault: None,
-            digests: BTreeMap::new(),
-        };
-        if let Some(running) = running {
-            let metrics = running.raft.metrics();
-            let metrics = metrics.borrow_watched();
-            facts.leads = metrics.state.is_leader();
-            facts.term = metrics.current_term;
-            facts.purged = metrics.purged.map_or(0, |id| id.index + 1);
-            facts.seen = *running.state.seen().borrow();
-            facts.fault = running.fault.get().map(|fault| fault.to_string());
-            let digests = running.state.digests().into_iter();
-            facts.digests = digests.map(|(index, digest)| (index, format!("{digest:?}"))).collect();
-        }
-        facts
-    }
-
     /// Stops everything.
     pub async fn end(&self) {
-        for id in self.ids.clone() {
+        for id in self.ids() {
             self.stop(id, Power::Killed).await;
         }
     }

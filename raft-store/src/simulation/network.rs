@@ -93,11 +93,17 @@ impl Hub {
         self.inner.lock().cuts.insert((from, to));
     }
 
-    pub(super) fn join(&self) {
-        self.inner.lock().cuts.clear();
+    pub(super) fn join(&self, ids: &[u64]) {
+        let between = |(from, to): &(u64, u64)| ids.contains(from) && ids.contains(to);
+        self.inner.lock().cuts.retain(|cut| !between(cut));
     }
 
-    pub(super) fn here(&self, id: u64, raft: Raft, state: StateStore, incarnation: [u8; 16]) {
+    pub(super) fn cuts(&self) -> Vec<(u64, u64)> {
+        self.inner.lock().cuts.iter().copied().collect()
+    }
+
+    /// A member is there; the number of its life.
+    pub(super) fn here(&self, id: u64, raft: Raft, state: StateStore, incarnation: [u8; 16]) -> u64 {
         let mut inner = self.inner.lock();
         inner.lives += 1;
         let known = *inner.folders.entry(id).or_insert(incarnation) == incarnation;
@@ -110,6 +116,7 @@ impl Hub {
             known,
         };
         inner.here.insert(id, live);
+        inner.lives
     }
 
     pub(super) fn gone(&self, id: u64) {
@@ -319,6 +326,11 @@ impl RaftNetworkV2<Types> for SimClient {
             closed = cancel => return Err(StreamingError::Closed(closed)),
             installed = installing => installed,
         };
+        let back = self.hub.fate(self.target, self.me);
+        tokio::time::sleep(back.delay).await;
+        if back.lost || !self.hub.lives(self.target, live.life) {
+            return Err(unreachable("its answer is lost"));
+        }
         installed.map_err(|error| unreachable(&error.to_string()))
     }
 

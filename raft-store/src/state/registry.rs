@@ -4,13 +4,11 @@
 //! across a wait: the lock is for counting only.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
-use super::pace::Pace;
 use crate::limits::CHECKPOINT_WAIT_LOOK;
 
 /// Counts views by how many entries they have seen.
@@ -21,8 +19,6 @@ pub(crate) struct Registry {
     expired_below: AtomicU64,
     /// When a snapshot on its way to another member was last read on.
     read_on: Mutex<Option<Instant>>,
-    /// What may come while such a snapshot is waited for.
-    pub(super) pace: Arc<Pace>,
 }
 
 /// How long a checkpoint waits for views.
@@ -32,6 +28,14 @@ pub(crate) struct Patience {
     pub(crate) wait: Duration,
     /// For one that is read on: as long as no more than this passes between two parts.
     pub(crate) stall: Duration,
+}
+
+impl Patience {
+    /// Ends whoever reads, at once.
+    pub(crate) const NONE: Self = Self {
+        wait: Duration::ZERO,
+        stall: Duration::ZERO,
+    };
 }
 
 impl Registry {
@@ -64,7 +68,8 @@ impl Registry {
     /// waiting for a snapshot is `pressed`.
     pub(crate) fn drain_below(&self, seen: u64, patience: Patience, pressed: impl Fn() -> bool) {
         let began = Instant::now();
-        while !self.is_drained_below(seen) {
+        let look = CHECKPOINT_WAIT_LOOK.min(patience.wait.max(patience.stall));
+        while !self.is_drained_below(seen, look) {
             // Without the lock: what is asked here may need a view to be finished.
             let gets_on = self.read_on.lock().is_some_and(|at| at.elapsed() < patience.stall);
             if began.elapsed() >= patience.wait && (!gets_on || pressed()) {
@@ -76,11 +81,11 @@ impl Registry {
     }
 
     /// Whether every view has seen at least `seen` entries, now or within a moment.
-    fn is_drained_below(&self, seen: u64) -> bool {
+    fn is_drained_below(&self, seen: u64, look: Duration) -> bool {
         let mut views = self.views.lock();
         let drained = |views: &BTreeMap<u64, usize>| views.keys().next().is_none_or(|oldest| *oldest >= seen);
         drained(&views) || {
-            self.dropped.wait_for(&mut views, CHECKPOINT_WAIT_LOOK);
+            self.dropped.wait_for(&mut views, look);
             drained(&views)
         }
     }
@@ -93,6 +98,8 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     const SHORT: Patience = Patience {

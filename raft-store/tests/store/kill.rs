@@ -28,8 +28,7 @@ fn layout(size: u64) -> (tempfile::TempDir, Layout) {
     };
     let authority = Authority::new();
     for id in 1..=size {
-        let name = format!("node-{id}");
-        layout.write_papers(&name, &authority.papers(&name));
+        layout.write_papers(id, &authority.papers(&format!("node-{id}")));
     }
     (folder, layout)
 }

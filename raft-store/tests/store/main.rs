@@ -11,8 +11,6 @@ mod cluster;
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
-mod half_snapshot;
-#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod membership;
@@ -26,8 +24,6 @@ mod refusals;
 mod restored;
 #[cfg(test)]
 mod scrub;
-#[cfg(test)]
-mod slow_path;
 #[cfg(test)]
 mod slow_snapshot;
 #[cfg(test)]

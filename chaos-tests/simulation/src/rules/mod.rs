@@ -14,6 +14,7 @@ mod witness;
 mod world;
 
 use crate::dice::Dice;
+use crate::history::Call;
 use crate::limits::RULES_STEPS;
 use serde::Serialize;
 use world::World;
@@ -86,10 +87,25 @@ impl Faults {
 /// # Errors
 /// The first thing that did not hold; it starts with the name of the check.
 pub fn run(seed: u64) -> Result<Ran, String> {
-    let mut world = World::new(Dice::new(seed))?;
+    traced(seed).0
+}
+
+/// Runs one seed; what clients saw as well.
+#[must_use]
+pub fn traced(seed: u64) -> (Result<Ran, String>, Vec<Call>) {
+    match World::new(Dice::new(seed)) {
+        Ok(mut world) => {
+            let lived = live(&mut world);
+            let calls = world.witnessed();
+            (lived.and_then(|()| world.finish()), calls)
+        }
+        Err(why) => (Err(why), Vec::new()),
+    }
+}
+
+fn live(world: &mut World) -> Result<(), String> {
     for _ in 0..RULES_STEPS {
         world.step()?;
     }
-    world.heal()?;
-    world.finish()
+    world.heal()
 }

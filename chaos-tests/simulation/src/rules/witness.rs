@@ -55,11 +55,14 @@ impl Witness {
         self.once.len() + self.lives.len() + self.names.len()
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &Call> {
+        self.once.iter().chain(&self.lives).chain(&self.names)
+    }
+
     /// How many of them were refused or stayed open.
     pub(super) fn of_each_outcome(&self) -> [usize; 3] {
-        let all = || self.once.iter().chain(&self.lives).chain(&self.names);
-        let open = all().filter(|call| call.outcome.is_unknown()).count();
-        let ok = all().filter(|call| call.outcome.is_ok()).count();
+        let open = self.all().filter(|call| call.outcome.is_unknown()).count();
+        let ok = self.all().filter(|call| call.outcome.is_ok()).count();
         [ok, self.calls() - ok - open, open]
     }
 

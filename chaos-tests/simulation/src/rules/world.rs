@@ -10,6 +10,7 @@ use super::users::Users;
 use super::witness::{Finished, Witness};
 use super::{Faults, Ran};
 use crate::dice::Dice;
+use crate::history::Call;
 use crate::limits::{HEALED_ROUNDS_MAX, RETRIED_FOR_SECONDS, TRIES_MAX};
 use auth_core::command::*;
 use auth_core::device::DeviceProof;
@@ -331,6 +332,11 @@ impl World {
             }
         }
         Err(format!("liveness: {} clients still wait", self.open.len()))
+    }
+
+    /// What clients saw so far.
+    pub(super) fn witnessed(&self) -> Vec<Call> {
+        self.witness.all().cloned().collect()
     }
 
     pub(super) fn finish(mut self) -> Result<Ran, String> {

@@ -3,12 +3,12 @@
 //!
 //! Must not look at members but through proposals and reads.
 
-use super::machine::TABLE;
+use super::machine::{AMOUNT, HALVES, TABLE, number, once};
 use crate::dice::Dice;
 use crate::history::{Call, Outcome};
 use bytes::Bytes;
-use raft_store::Read as _;
 use raft_store::simulation::{Answer, Cluster};
+use raft_store::{Read as _, View};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,7 +23,11 @@ pub(super) struct Shared {
     pub(super) stop: AtomicBool,
     pub(super) left: AtomicU64,
     unique: AtomicU64,
+    wrong: Mutex<Option<String>>,
 }
+
+/// What can be taken once is another thing after this time.
+const WINDOW_US: u64 = 400_000;
 
 impl Shared {
     pub(super) fn new(cluster: Arc<Cluster>) -> Arc<Self> {
@@ -35,7 +39,38 @@ impl Shared {
             stop: AtomicBool::new(false),
             left: AtomicU64::new(0),
             unique: AtomicU64::new(0),
+            wrong: Mutex::default(),
         })
+    }
+
+    /// The first thing that a task of this run found wrong.
+    pub(super) fn wrong(&self) -> Option<String> {
+        self.wrong.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Something is wrong.
+    pub(super) fn accuse(&self, what: String) {
+        let mut first = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert(what);
+    }
+
+    fn anybody(&self, dice: &mut Dice) -> u64 {
+        let ids = self.cluster.ids();
+        dice.place(ids.len()).map_or(1, |place| ids[place])
+    }
+
+    /// Whoever reads sees both halves of the same moment.
+    fn add_up(&self, at: u64, view: &View) {
+        let half = |key| view.get(TABLE, key).ok().map(number);
+        let [Some(left), Some(spent)] = HALVES.map(half) else {
+            return;
+        };
+        let (left, spent) = (left.unwrap_or(AMOUNT), spent.unwrap_or_default());
+        if left + spent != AMOUNT {
+            self.accuse(format!(
+                "sum: {at} has {left} and {spent}, together {AMOUNT} are expected"
+            ));
+        }
     }
 
     fn now_us(&self) -> u64 {
@@ -54,10 +89,10 @@ impl Shared {
 
 /// Runs until it is told to stop.
 pub(super) async fn client(shared: Arc<Shared>, process: u64, mut dice: Dice) {
-    let mut at = 1 + dice.below(shared.cluster.ids().len() as u64);
+    let mut at = shared.anybody(&mut dice);
     while !shared.stop.load(SeqCst) {
         if !one(&shared, process, at, &mut dice).await {
-            at = 1 + dice.below(shared.cluster.ids().len() as u64);
+            at = shared.anybody(&mut dice);
         }
         tokio::time::sleep(Duration::from_millis(2 + dice.below(40))).await;
     }
@@ -72,7 +107,10 @@ pub(super) async fn one(shared: &Shared, process: u64, at: u64, dice: &mut Dice)
     let asked = match dice.below(10) {
         0..=3 => {
             let outcome = match shared.cluster.read(at).await {
-                Some(view) => view.get(TABLE, register.as_bytes()).ok().map(text),
+                Some(view) => {
+                    shared.add_up(at, &view);
+                    view.get(TABLE, register.as_bytes()).ok().map(text)
+                }
                 None => None,
             };
             // A read that was not answered tells nothing.
@@ -91,8 +129,13 @@ pub(super) async fn one(shared: &Shared, process: u64, at: u64, dice: &mut Dice)
             let outcome = propose(shared, at, format!("cas {register} {old} {unique}")).await;
             outcome.map(|outcome| ("cas", register, Some(format!("{old}->{unique}")), outcome))
         }
+        8 => {
+            // Seen by the sum of the halves only.
+            let moved = propose(shared, at, format!("move {}", 1 + unique % 3)).await;
+            return moved.is_some_and(|outcome| !outcome.is_unknown());
+        }
         _ => {
-            let key = format!("once/{}", started_us / 400_000);
+            let key = once(started_us / WINDOW_US);
             let outcome = propose(shared, at, format!("take {key}")).await;
             outcome.map(|outcome| ("consume", key, None, outcome))
         }

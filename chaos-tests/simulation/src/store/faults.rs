@@ -22,12 +22,18 @@ pub struct Struck {
     pub slow_disks: u64,
     /// Disks replaced by empty ones under the old id.
     pub wipes: u64,
+    /// Leaders that were asked to let another one lead.
+    pub hand_overs: u64,
+    /// Machines that came in the place of wiped ones.
+    pub replaced: u64,
+    /// Members that stayed broken while a quorum had to serve.
+    pub broken: u64,
 }
 
 impl Struck {
     /// Each with its name.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 6] {
+    pub fn named(&self) -> [(&'static str, u64); 9] {
         [
             ("kills", self.kills),
             ("power losses", self.power),
@@ -35,6 +41,9 @@ impl Struck {
             ("storms", self.storms),
             ("slow disks", self.slow_disks),
             ("wiped disks", self.wipes),
+            ("leadership handed over", self.hand_overs),
+            ("members replaced", self.replaced),
+            ("members broken for good", self.broken),
         ]
     }
 
@@ -46,6 +55,9 @@ impl Struck {
         self.storms += other.storms;
         self.slow_disks += other.slow_disks;
         self.wipes += other.wipes;
+        self.hand_overs += other.hand_overs;
+        self.replaced += other.replaced;
+        self.broken += other.broken;
     }
 }
 
@@ -56,9 +68,9 @@ pub(super) async fn strike(
     struck: &mut Struck,
     wiped: &mut Option<u64>,
 ) -> Result<(), String> {
-    let ids = cluster.ids().to_vec();
+    let ids = cluster.ids();
     let id = victim(cluster, dice);
-    match dice.below(12) {
+    match dice.below(14) {
         0..=2 => {
             let power = match dice.below(4) {
                 0 => Power::Killed,
@@ -100,25 +112,73 @@ pub(super) async fn strike(
             struck.slow_disks += 1;
             cluster.disk_pace(id, Duration::from_millis(20 + dice.below(700)));
         }
-        8 if wiped.is_none() && dice.percent(40) => {
+        8 if wiped.is_none() && dice.percent(60) => {
             struck.wipes += 1;
             *wiped = Some(id);
             cluster.wipe(id, dice.draw()).await?;
+        }
+        9 => {
+            struck.hand_overs += 1;
+            let voters: Vec<u64> = cluster.facts(id).voters.into_iter().flatten().collect();
+            if let Some(to) = dice.place(voters.len()).map(|place| voters[place]) {
+                cluster.hand_over(id, to).await;
+            }
         }
         _ => relief(cluster, dice, *wiped).await?,
     }
     Ok(())
 }
 
+/// One that is not needed, in the way in which it disturbs the others most: it stays like this.
+pub(super) async fn break_for_good(
+    cluster: &Cluster,
+    dice: &mut Dice,
+    id: u64,
+    well: &[u64],
+    down: bool,
+) -> Result<(), String> {
+    let way = dice.below(6);
+    // Two that are half alive could lead together and agree as slowly as the slower one, for ever: Raft promises no better.
+    if way == 0 || down {
+        cluster.stop(id, Power::Lost).await;
+        return Ok(());
+    }
+    // As the faults before have left it.
+    if way == 1 {
+        return Ok(());
+    }
+    restart(cluster, id, None).await?;
+    let (hears, is_heard) = match way {
+        // Asks for votes and hears no answer.
+        2 => (false, true),
+        // Hears of everything and answers nobody.
+        3 => (true, false),
+        // Reaches some only.
+        4 => (dice.percent(50), dice.percent(50)),
+        // Its disk needs longer than a leader waits.
+        _ => {
+            cluster.disk_pace(id, Duration::from_millis(3_000 + dice.below(4_000)));
+            (true, true)
+        }
+    };
+    let some = if way == 4 { well.len() / 2 } else { 0 };
+    for (place, other) in well.iter().enumerate() {
+        let both = place < some;
+        if !hears && !both {
+            cluster.cut(*other, id);
+        }
+        if !is_heard && !both {
+            cluster.cut(id, *other);
+        }
+    }
+    Ok(())
+}
+
 /// Mostly whoever leads.
 fn victim(cluster: &Cluster, dice: &mut Dice) -> u64 {
-    let leaders: Vec<u64> = cluster
-        .ids()
-        .iter()
-        .copied()
-        .filter(|id| cluster.facts(*id).leads)
-        .collect();
-    let any = 1 + dice.below(cluster.ids().len() as u64);
+    let ids = cluster.ids();
+    let leaders: Vec<u64> = ids.iter().copied().filter(|id| cluster.facts(*id).leads).collect();
+    let any = dice.place(ids.len()).map_or(1, |place| ids[place]);
     if dice.percent(60) {
         dice.recent(&leaders).unwrap_or(any)
     } else {
@@ -158,7 +218,7 @@ async fn relief(cluster: &Cluster, dice: &mut Dice, wiped: Option<u64>) -> Resul
             ..Weather::default()
         });
     }
-    for id in cluster.ids().to_vec() {
+    for id in cluster.ids() {
         cluster.disk_pace(id, Duration::from_millis(3));
         if dice.percent(70) {
             restart(cluster, id, wiped).await?;

@@ -1,5 +1,6 @@
-//! What the simulated members replicate: values that are written, compared and set, and things that are taken once. Every
-//! entry that any member applies is noted, so that two members can be seen to differ.
+//! What the simulated members replicate: values that are written, compared and set, things that are taken once and forgotten
+//! later, and an amount that is moved between two rows. Every entry that any member applies is noted, so that two members can
+//! be seen to differ.
 //!
 //! Must not depend on anything but index, command and rows.
 
@@ -10,6 +11,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Where the values are.
 pub(super) const TABLE: TableId = TableId(1);
+
+/// Two rows whose values are [`AMOUNT`] together, always.
+pub(super) const HALVES: [&[u8]; 2] = [b"half/left", b"half/spent"];
+/// See above.
+pub(super) const AMOUNT: u64 = 1_000_000;
+/// Things that can be taken are remembered for so many windows: longer than anybody waits for an answer.
+const WINDOWS_KEPT: u64 = 8;
+
+/// The value of a row that holds a number.
+pub(super) fn number(value: Option<Bytes>) -> Option<u64> {
+    std::str::from_utf8(&value?).ok()?.parse().ok()
+}
 
 /// What the first member that applied an entry saw: its command and its answer.
 type Seen = BTreeMap<u64, (Vec<u8>, Bytes)>;
@@ -67,13 +80,15 @@ impl StateMachine for Cells {
                     b"no"
                 }
             }
-            [b"take", key] => {
-                if tables.get(TABLE, key)?.is_none() {
-                    tables.put(TABLE, key, b"taken")?;
-                    b"ok"
-                } else {
-                    b"no"
-                }
+            [b"take", key] => take(key, tables)?,
+            [b"move", amount] => {
+                let amount = number(Some(Bytes::copy_from_slice(amount))).unwrap_or_default();
+                let left = number(tables.get(TABLE, HALVES[0])?).unwrap_or(AMOUNT);
+                let moved = amount.min(left);
+                let spent = number(tables.get(TABLE, HALVES[1])?).unwrap_or_default();
+                tables.put(TABLE, HALVES[0], (left - moved).to_string().as_bytes())?;
+                tables.put(TABLE, HALVES[1], (spent + moved).to_string().as_bytes())?;
+                b"ok"
             }
             _ => return Err(ApplyError::refused("an unknown verb")),
         };
@@ -81,4 +96,27 @@ impl StateMachine for Cells {
         self.note(index, command, &answer);
         Ok(answer)
     }
+}
+
+/// Takes what nobody has taken; what is old enough is forgotten, so that rows go, too.
+fn take(key: &[u8], tables: &mut Transaction<'_>) -> Result<&'static [u8], ApplyError> {
+    let window = std::str::from_utf8(key)
+        .ok()
+        .and_then(|key| key.rsplit('/').next()?.parse::<u64>().ok());
+    if let Some(old) = window.and_then(|window| window.checked_sub(WINDOWS_KEPT)) {
+        let old = once(old);
+        if tables.get(TABLE, old.as_bytes())?.is_some() {
+            tables.remove(TABLE, old.as_bytes())?;
+        }
+    }
+    if tables.get(TABLE, key)?.is_some() {
+        return Ok(b"no");
+    }
+    tables.put(TABLE, key, b"taken")?;
+    Ok(b"ok")
+}
+
+/// What can be taken once in a window of time.
+pub(super) fn once(window: u64) -> String {
+    format!("once/{window}")
 }
