@@ -210,9 +210,9 @@ fn headers(operation: &Operation) -> Vec<ParameterBuilder> {
             .pattern(Some("^[!-~]+$"));
         let about = "The same key with the same body within 24 hours gets the first answer, refusals included, and is not \
                      charged again; with another body 422. Answers about the moment or about the caller are not kept: 429, 503, \
-                     401 unauthenticated, 403 step_up_required and forbidden; nor what is refused before it is evaluated (400, \
-                     413, 415). A key belongs to the session that shows it, without one to the network of the client, and \
-                     there it is kept for as long as there is room, at least 45 minutes.";
+                     401 unauthenticated and session_revoked, 403 step_up_required, and 403 where a role is missing; nor \
+                     what is refused before it is evaluated (400, 413, 415). A key belongs to the session that shows it, \
+                     without one to the network of the client, where it is kept for as long as there is room.";
         all.push(header("Idempotency-Key", Required::False, about).schema(Some(key)));
     }
     if operation.if_match {
