@@ -36,7 +36,14 @@ impl Site {
     /// # Errors
     /// It does not start.
     pub async fn start() -> Result<Self, String> {
-        let cluster = Cluster::start(Options::default()).await.map_err(|e| e.to_string())?;
+        Self::around(Cluster::start(Options::default()).await.map_err(|e| e.to_string())?)
+    }
+
+    /// The same with a cluster that runs already.
+    ///
+    /// # Errors
+    /// Not expected.
+    pub fn around(cluster: Cluster) -> Result<Self, String> {
         let client = cluster.client().map_err(|e| e.to_string())?;
         let apis = cluster.urls().iter().map(|url| Api::new(client.clone(), url)).collect();
         Ok(Self {

@@ -9,6 +9,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -19,6 +20,8 @@ const AT_ONCE: usize = 5;
 const LATER: [u64; 3] = [30, 90, 210];
 /// Answers that a challenge takes, whoever gives them.
 const PER_CHALLENGE: usize = 5;
+/// Guesses that each of three nodes answers at least, of a thousand.
+const EACH_NODE_MIN: u64 = 100;
 /// Outcomes of a guess that was looked at and was wrong.
 const LOOKED_AT: [&str; 4] = [
     "invalid_code",
@@ -32,6 +35,30 @@ struct Attack {
     answers: BTreeMap<u16, usize>,
     took: Duration,
     looked_at: usize,
+    /// Guesses that each node answered.
+    by_node: BTreeMap<String, u64>,
+    /// When each guess was begun, when it was answered, and how.
+    log: Vec<(Instant, Instant, u16)>,
+}
+
+/// Guesses that are sent at the same time, each as soon as its own moment has come.
+struct Moments {
+    /// How many moments have come.
+    come: watch::Sender<usize>,
+    /// The moment that each guess waits for.
+    of: fn(usize) -> usize,
+    /// Told with every answer.
+    answered: watch::Sender<usize>,
+}
+
+impl Moments {
+    fn new(of: fn(usize) -> usize) -> Arc<Self> {
+        Arc::new(Self {
+            come: watch::Sender::new(0),
+            of,
+            answered: watch::Sender::new(0),
+        })
+    }
 }
 
 #[tokio::test]
@@ -46,21 +73,57 @@ async fn otp_7_th_3_th_4_th_8_a_thousand_parallel_guesses_are_looked_at_within_t
 
 /// Sends all guesses at the same time and counts what was looked at.
 async fn attack(site: &Arc<Site>, user: &User, what: &str, guess: impl Fn(usize) -> Call) -> Attack {
+    let attack = attack_at(site, user, what, guess, &Moments::new(|_| 0)).await;
+    assert_eq!(
+        attack.by_node.len(),
+        3,
+        "{what}: every node got guesses: {:?}",
+        attack.by_node
+    );
+    for (node, got) in &attack.by_node {
+        assert!(*got >= EACH_NODE_MIN, "{what}: {node} got {got}");
+    }
+    attack
+}
+
+async fn attack_at(
+    site: &Arc<Site>,
+    user: &User,
+    what: &str,
+    guess: impl Fn(usize) -> Call,
+    moments: &Arc<Moments>,
+) -> Attack {
     let before = looked_at(site, &user.access).await;
+    let counted = answered_by(site).await;
     let started = Instant::now();
     let mut tasks = JoinSet::new();
     for number in 0..GUESSES {
-        let (site, call) = (Arc::clone(site), guess(number));
-        tasks.spawn(async move { site.call(call).await.map_or(0, |answer| answer.status) });
+        let (site, call, moments) = (Arc::clone(site), guess(number), Arc::clone(moments));
+        tasks.spawn(async move {
+            let moment = (moments.of)(number);
+            moments.come.subscribe().wait_for(|come| *come >= moment).await.unwrap();
+            let begun = Instant::now();
+            let status = site.call(call).await.map_or(0, |answer| answer.status);
+            let answered = Instant::now();
+            moments
+                .answered
+                .send_modify(|count| *count += usize::from(is_judged(status)));
+            (begun, answered, status)
+        });
     }
+    let log = tasks.join_all().await;
     let mut answers = BTreeMap::new();
-    while let Some(status) = tasks.join_next().await {
-        *answers.entry(status.unwrap()).or_default() += 1;
+    for (.., status) in &log {
+        *answers.entry(*status).or_default() += 1;
     }
     let took = started.elapsed();
     let looked_at = looked_at(site, &user.access).await - before;
+    let mut by_node = answered_by(site).await;
+    for (node, had) in counted {
+        *by_node.entry(node).or_default() -= had;
+    }
     println!(
-        "{what}: {GUESSES} guesses in {} ms, {looked_at} looked at; answers {answers:?}",
+        "{what}: {GUESSES} guesses in {} ms, {looked_at} looked at; answers {answers:?} by {by_node:?}",
         took.as_millis()
     );
     assert_eq!(answers.get(&200), None, "{what}: nobody got in");
@@ -68,7 +131,40 @@ async fn attack(site: &Arc<Site>, user: &User, what: &str, guess: impl Fn(usize)
         answers,
         took,
         looked_at,
+        by_node,
+        log,
     }
+}
+
+/// Whether somebody decided about a guess: it was wrong, or too many were.
+fn is_judged(status: u16) -> bool {
+    matches!(status, 401 | 429)
+}
+
+/// Guesses that each node answered since the load balancers started, as these count them.
+async fn answered_by(site: &Site) -> BTreeMap<String, u64> {
+    let client = cluster_harness::http::ops_client().unwrap();
+    let mut all = BTreeMap::new();
+    for lb in site.cluster.description().lbs {
+        let got = client.get(format!("{}/metrics", lb.ops)).send().await.unwrap();
+        for line in got.text().await.unwrap().lines() {
+            let Some((labels, count)) = line
+                .strip_prefix("tfauth_lb_requests_total{")
+                .and_then(|rest| rest.split_once("} "))
+            else {
+                continue;
+            };
+            let label = |name: &str| {
+                let mut pairs = labels.split(',').filter_map(|pair| pair.split_once('='));
+                pairs.find_map(|(key, value)| (key == name).then(|| value.trim_matches('"').to_owned()))
+            };
+            let node = label("node").unwrap_or_default();
+            if label("route").as_deref() == Some("login") && node.starts_with("node-") {
+                *all.entry(node).or_default() += count.parse::<u64>().unwrap();
+            }
+        }
+    }
+    all
 }
 
 async fn looked_at(site: &Site, access: &str) -> usize {
@@ -222,23 +318,50 @@ async fn recovery_codes(site: &Arc<Site>) {
     is_blocked(site, &user, "recovery codes").await;
 }
 
+/// A third of the guesses is sent at once, a third in the moment in which the leader is killed, and the rest as soon as
+/// there is another one.
 async fn app_codes_while_the_leader_dies(site: &Arc<Site>) {
     let user = site.user("dead").await.unwrap();
-    let leader = site.cluster.find_leader().await.unwrap();
+    let old = site.cluster.find_leader().await.unwrap();
+    let moments = Moments::new(|number| number * 3 / GUESSES);
     let killer = {
-        let (site, leader, access) = (Arc::clone(site), leader.clone(), user.access.clone());
+        let (site, old, moments) = (Arc::clone(site), old.clone(), Arc::clone(&moments));
         tokio::spawn(async move {
-            // As soon as the first guess was charged.
-            let deadline = Instant::now() + Duration::from_secs(20);
-            while looked_at(&site, &access).await == 0 && Instant::now() < deadline {
+            moments.answered.subscribe().wait_for(|count| *count > 0).await.unwrap();
+            let killed = Instant::now();
+            site.cluster.members().kill(&old).await.unwrap();
+            moments.come.send_replace(1);
+            let deadline = Instant::now() + RECOVERY_MAX;
+            let new = loop {
+                match site.cluster.find_leader().await {
+                    Ok(leader) if leader != old => break leader,
+                    Ok(_) | Err(_) => assert!(Instant::now() < deadline, "there is no other leader"),
+                }
                 tokio::time::sleep(POLL).await;
-            }
-            site.cluster.members().kill(&leader).await.unwrap();
+            };
+            moments.come.send_replace(2);
+            (killed, Instant::now(), new)
         })
     };
-    let attack = attack(site, &user, "codes of an app while the leader dies", wrong_code(&user)).await;
-    killer.await.unwrap();
-    site.cluster.members().restart(&leader).await.unwrap();
+    let what = "codes of an app while the leader dies";
+    let attack = attack_at(site, &user, what, wrong_code(&user), &moments).await;
+    let (killed, led, new) = killer.await.unwrap();
+    site.cluster.members().restart(&old).await.unwrap();
+
+    let judged: Vec<_> = attack.log.iter().filter(|(.., status)| is_judged(*status)).collect();
+    let before = judged.iter().filter(|(_, answered, _)| *answered < killed).count();
+    let open = attack
+        .log
+        .iter()
+        .filter(|(begun, answered, _)| *begun < killed && *answered > killed)
+        .count();
+    let after = judged.iter().filter(|(begun, ..)| *begun > led).count();
+    println!("{before} answered before {old} was killed, {open} open then, {after} begun and answered under {new}");
+    assert!(before > 0 && open > 0 && after > 0, "the kill fell inside the attack");
+    for (node, got) in attack.by_node.iter().filter(|(node, _)| **node != old) {
+        assert!(*got >= EACH_NODE_MIN, "{what}: {node} got {got}");
+    }
+
     attack.stays_within_the_budget("while the leader dies");
     if attack.took < Duration::from_secs(LATER[0] - 10) {
         is_blocked(site, &user, "th_3: after the leader died").await;

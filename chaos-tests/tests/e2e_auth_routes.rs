@@ -1,14 +1,13 @@
-//! Every route of a real cluster without a login, with the wrong login, and with the wrong role. The routes come from the
-//! served document and from the two tables of the wire contract: one that is missing in the lists below is found.
+//! Every route of a real cluster without a login, with the wrong login, with a session of one factor, for somebody else's
+//! things, with the wrong role, and as an administrator. The routes come from the served document and from the two tables of
+//! the wire contract: one that is missing in the lists below is found.
 #![cfg(test)]
-
-mod auth_routes;
 
 use auth_api::operation::Access;
 use auth_api::{operations, surface};
-use auth_routes::{CLOSED, NOT_SERVED, OPEN, PAGES};
 use chaos_tests::api::{Answer, Call};
-use chaos_tests::site::{Site, User};
+use chaos_tests::routes::{CLOSED, Closed, NOT_SERVED, OPEN, PAGES};
+use chaos_tests::site::{Site, User, six_digits};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -33,7 +32,7 @@ fn code_of(answer: &Answer) -> String {
 }
 
 #[tokio::test]
-async fn every_route_without_a_login_with_the_wrong_login_and_with_the_wrong_role() {
+async fn every_route_answers_everybody_as_the_table_says() {
     let site = Site::start().await.unwrap();
     nothing_is_missing_in_the_lists(&site).await;
     nobody_gets_in(&site).await;
@@ -42,8 +41,17 @@ async fn every_route_without_a_login_with_the_wrong_login_and_with_the_wrong_rol
     for (name, token) in &wrong {
         is_nobody(&site, name, token).await;
     }
-    users_do_not_administer(&site, &ana).await;
     what_is_anothers_is_not_found(&site, &ana, &ben).await;
+    let root = site.administrator("root").await.unwrap();
+    as_the_table_says(
+        &site,
+        "a session of one factor",
+        &weak_session(&site, &ana).await,
+        |call| call.weak,
+    )
+    .await;
+    as_the_table_says(&site, "a user", &ben.access, |call| call.owner).await;
+    as_the_table_says(&site, "an administrator", &root.access, |call| call.admin).await;
     println!(
         "{} open calls, {} closed ones with {} wrong logins, {} pages",
         OPEN.len(),
@@ -59,7 +67,7 @@ async fn nothing_is_missing_in_the_lists(site: &Site) {
     let pair = |method: &str, path: &str| (method.to_owned(), path.to_owned());
     let open = OPEN.iter().map(|(method, path, ..)| pair(method, path));
     let listed: Routes = open
-        .chain(CLOSED.iter().map(|(method, path, ..)| pair(method, path)))
+        .chain(CLOSED.iter().map(|call| pair(call.method, call.path)))
         .collect();
     assert_eq!(listed.len(), OPEN.len() + CLOSED.len(), "no call is listed twice");
     let built: Routes = operations::ALL
@@ -77,7 +85,10 @@ async fn nothing_is_missing_in_the_lists(site: &Site) {
     }
     assert_eq!(listed, served, "the lists of this test and the served document");
 
-    for (method, path, _, access) in CLOSED {
+    for Closed {
+        method, path, access, ..
+    } in CLOSED
+    {
         assert_eq!(
             operations::find(method, path).unwrap().access,
             *access,
@@ -110,7 +121,7 @@ async fn nobody_gets_in(site: &Site) {
         let answer = site.call(call(method, path, body)).await.unwrap();
         judge(format!("{method} {path}"), *status, &answer);
     }
-    for (method, path, body, _) in CLOSED {
+    for Closed { method, path, body, .. } in CLOSED {
         let answer = site.call(call(method, path, body)).await.unwrap();
         judge(format!("{method} {path}"), 401, &answer);
         assert!(!code_of(&answer).is_empty(), "{method} {path}: {}", answer.body);
@@ -188,7 +199,14 @@ async fn wrong_logins(site: &Site, ana: &User, ben: &User) -> Vec<(&'static str,
 
 /// A token that is no access token opens nothing; an enrolment token only what it is for.
 async fn is_nobody(site: &Site, name: &str, token: &str) {
-    for (method, path, body, access) in CLOSED {
+    for Closed {
+        method,
+        path,
+        body,
+        access,
+        ..
+    } in CLOSED
+    {
         let answer = site.call(call(method, path, body).bearer(token)).await.unwrap();
         let wanted: &[u16] = if name == "an enrolment token" && *access == Access::Enrolment {
             &[201, 404]
@@ -209,47 +227,83 @@ async fn is_nobody(site: &Site, name: &str, token: &str) {
     }
 }
 
-async fn users_do_not_administer(site: &Site, user: &User) {
-    for (method, path, body, access) in CLOSED {
-        if matches!(access, Access::Admin | Access::AdminStepUp) {
-            let answer = site.call(call(method, path, body).bearer(&user.access)).await.unwrap();
-            assert_eq!(
-                (answer.status, code_of(&answer)),
-                (403, "forbidden".into()),
-                "{method} {path}"
-            );
+/// A session that a mailed code opened, of an account with a stronger factor (OTP-12).
+async fn weak_session(site: &Site, user: &User) -> String {
+    site.confirm_address(user).await.unwrap();
+    let on = Call::new("PUT", "/v1/factors/email").bearer(&user.access);
+    site.expect(204, on.json(json!({"enabled": true}))).await.unwrap();
+    let person = &user.account.person;
+    let login = json!({"identifier": person.username, "password": person.password});
+    let started = site
+        .expect(200, Call::new("POST", "/v1/login").json(login))
+        .await
+        .unwrap();
+    let challenge = format!("/v1/login/challenges/{}", started.text("challenge_id"));
+    site.expect(202, Call::new("POST", &format!("{challenge}/email")))
+        .await
+        .unwrap();
+    let code = site.mailed(&person.email, six_digits).await.unwrap();
+    let verify = Call::new("POST", &format!("{challenge}/verify")).json(json!({"method": "email", "code": code}));
+    site.expect(200, verify).await.unwrap().text("access_token")
+}
+
+/// Makes every closed call as one caller, in the order of the table.
+async fn as_the_table_says(site: &Site, who: &str, token: &str, column: fn(&Closed) -> u16) {
+    let mut wrong = Vec::new();
+    for one in CLOSED {
+        let (method, path, wanted) = (one.method, one.path, column(one));
+        // Whoever removes his account has no session to end after it.
+        let spare = if (method, path, wanted) == ("DELETE", "/v1/account", 204) {
+            Some(site.user("spare").await.unwrap())
+        } else {
+            None
+        };
+        let bearer = spare.as_ref().map_or(token, |user| user.access.as_str());
+        let answer = site.call(call(method, path, one.body).bearer(bearer)).await.unwrap();
+        let code = code_of(&answer);
+        let is_right = answer.status == wanted
+            && (wanted != 403 || code == refusal_of(one))
+            && (wanted != 404 || code == "not_found");
+        if !is_right {
+            wrong.push(format!("{method} {path}: {} {code} instead of {wanted}", answer.status));
         }
+    }
+    assert!(wrong.is_empty(), "{who}:\n{}", wrong.join("\n"));
+}
+
+/// What a caller who may not make a call is told: that he never may, or that he must prove himself first.
+fn refusal_of(call: &Closed) -> &'static str {
+    if call.is_for_administrators() {
+        "forbidden"
+    } else if call.path.starts_with("/v1") {
+        "step_up_required"
+    } else {
+        "Prove who you are again first"
     }
 }
 
 /// Ids are no keys: what belongs to somebody else is not there, and stays.
 async fn what_is_anothers_is_not_found(site: &Site, ana: &User, ben: &User) {
-    let list = |path: &'static str| Call::new("GET", path).bearer(&ana.access);
+    let list = |path: &str| Call::new("GET", path).bearer(&ana.access);
     let mut before = Vec::new();
-    for (path, changes) in [
-        ("/v1/sessions", &["DELETE"][..]),
-        ("/v1/factors", &["DELETE", "POST"]),
-        ("/v1/devices", &["DELETE"]),
-    ] {
-        let listed = site.expect(200, list(path)).await.unwrap().body;
+    let with_id = |one: &&Closed| one.path.contains("{id}") && !one.is_for_administrators();
+    for one in CLOSED.iter().filter(with_id) {
+        let (all, rest) = one.path.split_once("/{id}").unwrap();
+        let listed = site.expect(200, list(all)).await.unwrap().body;
         let id = listed[0]["id"]
             .as_str()
-            .unwrap_or_else(|| panic!("{path}: {listed}"))
+            .unwrap_or_else(|| panic!("{all}: {listed}"))
             .to_owned();
-        for method in changes {
-            let at = if *method == "POST" {
-                format!("{path}/{id}/confirm")
-            } else {
-                format!("{path}/{id}")
-            };
-            let answer = site
-                .call(call(method, &at, r#"{"code":"000000"}"#).bearer(&ben.access))
-                .await
-                .unwrap();
-            assert_eq!(answer.status, 404, "{method} {at}: {}", answer.body);
-        }
-        before.push((path, id));
+        let at = format!("{all}/{id}{rest}");
+        let answer = site
+            .call(call(one.method, &at, one.body).bearer(&ben.access))
+            .await
+            .unwrap();
+        let told = (answer.status, code_of(&answer));
+        assert_eq!(told, (404, "not_found".into()), "{} {at}", one.method);
+        before.push((all, id));
     }
+    assert!(before.len() >= 4, "sessions, devices, and factors twice");
     for (path, id) in before {
         let after = site.expect(200, list(path)).await.unwrap().body;
         assert!(
