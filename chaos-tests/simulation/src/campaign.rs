@@ -58,7 +58,6 @@ impl Part {
     }
 
     /// Runs one seed; the calls that clients made as well, also where something did not hold.
-    #[must_use]
     pub fn traced(self, seed: u64) -> (Result<Ran, String>, Vec<Call>) {
         match self {
             Self::Rules => {

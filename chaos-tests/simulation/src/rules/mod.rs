@@ -91,7 +91,6 @@ pub fn run(seed: u64) -> Result<Ran, String> {
 }
 
 /// Runs one seed; what clients saw as well.
-#[must_use]
 pub fn traced(seed: u64) -> (Result<Ran, String>, Vec<Call>) {
     match World::new(Dice::new(seed)) {
         Ok(mut world) => {
