@@ -73,7 +73,6 @@ pub fn run(seed: u64) -> Result<StoreRan, String> {
 }
 
 /// Runs one seed; what clients saw as well.
-#[must_use]
 pub fn traced(seed: u64) -> (Result<StoreRan, String>, Vec<Call>) {
     let calls = Arc::new(Mutex::default());
     let kept = calls.clone();
