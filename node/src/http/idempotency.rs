@@ -85,7 +85,7 @@ pub(super) async fn name(
     let path = parts.uri.path().trim_end_matches('/');
     let caller = match caller {
         Caller::Stranger if BY_REFRESH_TOKEN.contains(&path) => refresh_token(app, &parts.headers, &body),
-        other => other,
+        other @ (Caller::Session(_) | Caller::Enrolment(_) | Caller::Stranger) => other,
     };
     let mac = |what: &'static str, parts: &[&[u8]]| {
         // Each part with its length, so that no two lists run together to the same bytes.

@@ -188,9 +188,9 @@ fn html(summary: &Summary) -> String {
             seeds.join(" ")
         );
     }
-    let _ = write!(
+    let _ = writeln!(
         out,
-        "</table><h2>What users noticed, by fault</h2>{}</html>\n",
+        "</table><h2>What users noticed, by fault</h2>{}</html>",
         availability::html(&summary.availability)
     );
     out
