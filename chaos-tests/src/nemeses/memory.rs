@@ -1,6 +1,6 @@
 //! A node that gets no more memory: its address space is limited to what it has at that moment, so the next allocation that
-//! needs more fails. A program in Rust ends at once then, as it does when the kernel kills it for memory. Needs no root, and takes
-//! nothing from the other processes of the machine, as a control group would.
+//! needs more fails, and ends it at once. One that gets on with what it has is killed in the end, as the kernel kills whoever
+//! it chooses when there is no memory. Needs no root, and takes nothing from the other processes of the machine.
 
 use super::{Need, Nemesis, Strike};
 use crate::chaos::field::{Field, text};
@@ -48,29 +48,25 @@ async fn starve(field: &Field, victim: &str, hold: Duration) -> Result<Strike, S
         // As ours, which it was started with: only root could raise a lower one again.
         maximum: getrlimit(Resource::As).maximum,
     };
-    let before = prlimit(Some(process), Resource::As, limit).map_err(text)?;
-    let until = Instant::now() + hold * 2;
+    prlimit(Some(process), Resource::As, limit).map_err(text)?;
+    let until = Instant::now() + hold;
     let mut ended = false;
     while !ended && Instant::now() < until {
         sleep(crate::limits::POLL).await;
         field.cluster.members().reap().await.map_err(text)?;
         ended = field.pid(victim).is_none();
     }
-    let wanted = if ended {
-        field.start(victim).await?;
-        true
-    } else {
-        // It asked for more and got on without, or did not ask.
-        let wanted = address_space_kib(pid)? > has_kib;
-        prlimit(Some(process), Resource::As, before).map_err(text)?;
-        wanted
-    };
-    let note = match (ended, wanted) {
-        (true, _) => format!("at {has_kib} KiB: it ended"),
-        (false, true) => format!("at {has_kib} KiB: it grew all the same"),
-        (false, false) => format!("at {has_kib} KiB: it got on with what it had"),
-    };
-    Ok(Strike::on(&[victim.to_owned()], ended, note))
+    if !ended {
+        // It gets on with what it has: then as the kernel ends whoever it chooses.
+        field.kill(victim).await?;
+    }
+    field.start(victim).await?;
+    let how = if ended { "an allocation failed" } else { "it was killed" };
+    Ok(Strike::on(
+        &[victim.to_owned()],
+        true,
+        format!("at {has_kib} KiB {how}"),
+    ))
 }
 
 /// What a process has mapped, which is what the limit counts.
