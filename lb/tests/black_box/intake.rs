@@ -154,7 +154,7 @@ const SURFACES: [Words; 4] = [
         media_type: "application/json",
         read: |body| {
             let error = &body["error"];
-            let is_portuguese = error["message"].as_str()?.chars().any(|c| !c.is_ascii());
+            let is_portuguese = !error["message"].as_str()?.is_ascii();
             let kind = error["type"].as_str()?;
             let status = error["statusCode"].as_u64()?;
             let is_right = kind
