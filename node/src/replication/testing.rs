@@ -14,36 +14,13 @@ const FORMED_WITHIN: Duration = Duration::from_secs(30);
 /// Opens a store of one member in `dir` and waits until it leads. Opening the same folder again, after
 /// [`Replication::shutdown`], finds its data.
 pub(crate) async fn single_node(dir: &Path) -> Replication {
-    raft_store::install_real_fsync().expect("tests run where seccomp filters are allowed");
-    // The address of the member is never dialled: it has no peers.
-    let listen = free_address();
-    let authority = Authority::cached();
-    let pair = authority.node("node-1");
-    let config = Config {
-        node_id: Some(1),
-        name: "node-1".into(),
-        cluster_id: [7; 16],
-        initialize: true,
-        members: vec![Member {
-            id: 1,
-            name: "node-1".into(),
-            peer_address: listen,
-        }],
-        data_dir: dir.join("data"),
-        listen,
-        advertise: listen,
-        join: None,
-        versions: crate::limits::CLUSTER_VERSIONS,
-        wall_clock: raft_store::WallClock::new(crate::clock::milliseconds),
-        tls: PeerTls {
-            server: crate::tls::peer_server(&pair).unwrap(),
-            client: crate::tls::peer_client(&pair).unwrap(),
-            server_name_suffix: crate::tls::NODE_SUFFIX.into(),
-        },
-        timing: Timing::default(),
-        limits: Limits::default(),
-    };
-    let replication = Replication::open(config, Metrics::new().unwrap()).await.unwrap();
+    single_node_with(dir, Limits::default()).await
+}
+
+/// The same with other limits.
+pub(crate) async fn single_node_with(dir: &Path, limits: Limits) -> Replication {
+    let config = configurations(dir, 1, limits).pop().expect("one was asked for");
+    let replication = open(config, Metrics::new().unwrap()).await;
     let deadline = crate::clock::monotonic() + FORMED_WITHIN;
     // A barrier returns as soon as there is a leader that may serve reads.
     replication
@@ -51,6 +28,47 @@ pub(crate) async fn single_node(dir: &Path) -> Replication {
         .await
         .expect("a cluster of one member forms");
     replication
+}
+
+/// Starts a member that counts in `metrics`.
+pub(crate) async fn open(config: Config, metrics: Metrics) -> Replication {
+    raft_store::install_real_fsync().expect("tests run where seccomp filters are allowed");
+    Replication::open(config, metrics).await.unwrap()
+}
+
+/// Configurations of all members of a cluster whose data lies in `dir`.
+pub(crate) fn configurations(dir: &Path, size: u64, limits: Limits) -> Vec<Config> {
+    let member = |id: u64| Member {
+        id,
+        name: format!("node-{id}"),
+        peer_address: free_address(),
+    };
+    let members: Vec<Member> = (1..=size).map(member).collect();
+    let authority = Authority::cached();
+    let config = |member: &Member| {
+        let pair = authority.node(&member.name);
+        Config {
+            node_id: Some(member.id),
+            name: member.name.clone(),
+            cluster_id: [7; 16],
+            initialize: member.id == 1,
+            members: members.clone(),
+            data_dir: dir.join(format!("data-{}", member.id)),
+            listen: member.peer_address,
+            advertise: member.peer_address,
+            join: None,
+            versions: crate::limits::CLUSTER_VERSIONS,
+            wall_clock: raft_store::WallClock::new(crate::clock::milliseconds),
+            tls: PeerTls {
+                server: crate::tls::peer_server(&pair).unwrap(),
+                client: crate::tls::peer_client(&pair).unwrap(),
+                server_name_suffix: crate::tls::NODE_SUFFIX.into(),
+            },
+            timing: Timing::default(),
+            limits,
+        }
+    };
+    members.iter().map(config).collect()
 }
 
 /// An address that was free a moment ago.

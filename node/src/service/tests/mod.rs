@@ -6,6 +6,7 @@ mod dialect_002;
 mod dialect_004;
 mod documented;
 mod mails;
+mod overload;
 mod pages_flow;
 mod passwords;
 mod registration;
@@ -25,7 +26,7 @@ use crate::hashing::{HashParams, HashPool, HashSettings};
 use crate::http::context::RequestContext;
 use crate::http::routes::{AppState, HttpConfig, router};
 use crate::replication::Replication;
-use crate::replication::testing::single_node;
+use crate::replication::testing::single_node_with;
 use crate::secrets::KeyRing;
 use crate::signing::SigningKeys;
 use crate::{clock, entropy};
@@ -35,6 +36,7 @@ use axum::body::Body;
 use http::header::{CONTENT_TYPE, SET_COOKIE};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
+use raft_store::Limits;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::num::NonZeroUsize;
@@ -90,8 +92,12 @@ struct Call {
 
 impl Bench {
     async fn new() -> Self {
+        Self::with(Limits::default()).await
+    }
+
+    async fn with(limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let replication = single_node(folder.path()).await;
+        let replication = single_node_with(folder.path(), limits).await;
         let ring = Arc::new(KeyRing::for_tests());
         let signing = SigningKeys::default();
         while !signing.ensure(&replication, &ring).await.unwrap() {}
