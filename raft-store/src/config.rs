@@ -13,8 +13,9 @@ use crate::OpenError;
 use crate::clock::WallClock;
 use crate::cluster::JoinToken;
 use crate::limits::{
-    CHECKPOINT_WAIT_DEFAULT, FOUNDER_ID_MAX, LOG_MEMORY_BYTES_DEFAULT, LOG_SEGMENT_BYTES_DEFAULT,
-    LOG_SEGMENT_BYTES_MAX, LOG_SEGMENT_BYTES_MIN, MEMBERS_MAX, NAME_BYTES_MAX, SCRUB_PAUSE_DEFAULT,
+    CHECKPOINT_WAIT_BYTES_MAX, CHECKPOINT_WAIT_DEFAULT, FOUNDER_ID_MAX, LOG_MEMORY_BYTES_DEFAULT,
+    LOG_SEGMENT_BYTES_DEFAULT, LOG_SEGMENT_BYTES_MAX, LOG_SEGMENT_BYTES_MIN, MEMBERS_MAX, NAME_BYTES_MAX,
+    SCRUB_PAUSE_DEFAULT,
 };
 
 /// Everything that [`crate::Store::open`] needs to know.
@@ -140,6 +141,9 @@ pub struct Limits {
     /// How long writing the tables to disk waits for readers of what is there. A snapshot on its way to another member is
     /// waited for longer, while it gets on.
     pub checkpoint_wait: Duration,
+    /// Bytes of commands that may come while such a snapshot is waited for, before it is ended and begun anew. Commands that
+    /// come faster than it gets on are refused as overloaded before that, if it can arrive at all.
+    pub checkpoint_wait_bytes: u64,
     /// Length of a file of the log; each is written in full before it is used.
     pub log_segment_bytes: u64,
     /// Cache of the tables on disk.
@@ -161,6 +165,7 @@ impl Default for Limits {
             log_kept_entries: 20_000,
             log_memory_bytes: LOG_MEMORY_BYTES_DEFAULT,
             checkpoint_wait: CHECKPOINT_WAIT_DEFAULT,
+            checkpoint_wait_bytes: CHECKPOINT_WAIT_BYTES_MAX,
             log_segment_bytes: LOG_SEGMENT_BYTES_DEFAULT,
             state_cache_bytes: 64 * 1024 * 1024,
             digest_entries: 1024,

@@ -4,6 +4,10 @@
 //! Commands and replies are opaque bytes; what they mean is the business of the [`StateMachine`] that the user brings.
 //! No type of openraft or sled is public, so that either can be exchanged. Must not know what is stored.
 
+// For the cluster of tests, which is written as any user of the crate would.
+#[cfg(test)]
+extern crate self as raft_store;
+
 mod agreement;
 mod bootstrap;
 mod clock;
@@ -30,6 +34,7 @@ mod note;
 mod open;
 mod peer;
 mod propose;
+mod purging;
 pub mod quarantine;
 mod read;
 mod record;
@@ -43,6 +48,10 @@ mod status;
 #[cfg(test)]
 mod storage_tests;
 mod store;
+#[cfg(test)]
+#[path = "../tests/store/support.rs"]
+#[expect(dead_code, reason = "the tests in this crate need a part of it")]
+mod support;
 mod tip;
 mod types;
 pub mod verify;

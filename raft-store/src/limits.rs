@@ -44,12 +44,16 @@ pub(crate) const ZEROS_BYTES: usize = 1024 * 1024;
 pub(crate) const GROUP_ENTRIES_MAX: usize = 4096;
 pub(crate) const GROUP_BYTES_MAX: usize = 1024 * 1024;
 
-/// Entries in one append sent to a follower, and their total size (one entry is always sent).
+/// Entries in one append sent to a follower, and their total size (one entry is always sent). A path that takes longer than
+/// [`SILENCE_MAX`] for one of them is taken for a dead one.
 pub(crate) const APPEND_ENTRIES_MAX: u64 = 512;
-pub(crate) const APPEND_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const APPEND_BYTES_MAX: usize = 128 * 1024;
 
 /// Appends sent to one follower before the first answer.
 pub(crate) const APPEND_IN_FLIGHT_MAX: usize = 8;
+
+/// How many times the patience with one append is had with one in a stream, which waits for those before it.
+pub(crate) const APPEND_ROUNDS: u32 = 8;
 
 /// Largest frame on a connection between members.
 pub(crate) const PEER_FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -107,10 +111,15 @@ pub(crate) const REDIAL_PAUSE_MAX: Duration = Duration::from_millis(200);
 pub(crate) const SNAPSHOT_STALL_MAX: Duration = Duration::from_secs(15);
 
 /// How long a checkpoint waits for readers of the previous one before it ends them. It goes on waiting for a snapshot on its
-/// way to another member while that gets on, until so many bytes of commands have come meanwhile.
+/// way to another member while that gets on, until so many bytes of commands have come meanwhile; before that, commands
+/// that come faster than the snapshot gets on are held back.
 pub(crate) const CHECKPOINT_WAIT_DEFAULT: Duration = Duration::from_secs(60);
 pub(crate) const CHECKPOINT_WAIT_BYTES_MAX: u64 = 128 * 1024 * 1024;
 pub(crate) const CHECKPOINT_WAIT_LOOK: Duration = Duration::from_millis(50);
+
+/// Commands of so many bytes a second are always taken: a snapshot that would not arrive in time beside them is not waited
+/// for, and begun anew.
+pub(crate) const HELD_BACK_BYTES_PER_SECOND_MIN: u64 = 256 * 1024;
 
 /// Memory for entries that are not purged. At half of it tables are saved and entries purged, down to a quarter; a leader
 /// that reaches it takes no commands.
@@ -187,6 +196,7 @@ pub(crate) const AGREEMENT_CALL_MAX: Duration = Duration::from_millis(700);
 pub(crate) const RECONCILE_PAUSE: Duration = Duration::from_millis(100);
 
 const _: () = assert!(CHECKPOINT_WAIT_BYTES_MAX < LOG_MEMORY_BYTES_DEFAULT / 2);
+const _: () = assert!(APPEND_ROUNDS as usize == APPEND_IN_FLIGHT_MAX);
 const _: () = assert!(OPERATION_STEP_MAX.as_millis() * 2 < OPERATION_CALL_MAX.as_millis());
 const _: () = assert!(RECORD_BYTES_MAX < SLED_VALUE_BYTES_MAX);
 const _: () = assert!(COMMAND_BYTES_MAX < GROUP_BYTES_MAX);

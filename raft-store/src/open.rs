@@ -29,11 +29,12 @@ use crate::peer::{Dialer, Directory, Links, Listener, Network, Service};
 use crate::propose::{LocalQueue, Proposer, Room};
 use crate::read::Barriers;
 use crate::scrub::Scrubber;
-use crate::state::{Applier, StateStore};
+use crate::state::{Applier, CheckpointWait, StateStore};
 use crate::status::{Contact, Whoami};
 use crate::store::Inner;
 use crate::{
-    Config, OpenError, Raft, StateMachine, Status, StorageError, Store, Timing, Versions, bootstrap, fsync, watchers,
+    Config, OpenError, Raft, StateMachine, Status, StorageError, Store, Timing, Versions, bootstrap, fsync, purging,
+    watchers,
 };
 
 pub(crate) async fn open(config: Config, machine: Arc<dyn StateMachine>) -> Result<Store, OpenError> {
@@ -95,8 +96,12 @@ impl Parts {
         let room = Room {
             bytes: log_reader.memory_bytes(),
             bytes_max: config.limits.log_memory_bytes,
+            pace: state.pace(),
         };
-        state.set_checkpoint_wait(config.limits.checkpoint_wait);
+        state.set_checkpoint_wait(CheckpointWait {
+            time: config.limits.checkpoint_wait,
+            bytes: config.limits.checkpoint_wait_bytes,
+        });
         let network = network(&config, identity, &links, &counters);
         check_version(&config, &state)?;
         let (version, every) = (config.versions.max, config.limits.digest_entries);
@@ -177,12 +182,7 @@ impl Running {
         let operator = self.spawn_tasks(&mut tasks, listener, leader.clone());
         tasks.spawn(self.scrubber(log_queue.clone()).run());
         let (raft, state) = (self.raft.clone(), self.state.clone());
-        tasks.spawn(watchers::bound_log(
-            raft,
-            state,
-            log.clone(),
-            self.config.limits.log_memory_bytes,
-        ));
+        tasks.spawn(purging::run(raft, state, log.clone(), self.config.limits));
         let inner = Inner {
             proposer: self.proposer(leader.clone()),
             barriers: self.barriers(leader.clone()),
@@ -359,8 +359,8 @@ fn consensus_config(config: &Config) -> Result<openraft::Config, OpenError> {
         quorum_loss_probe_interval: Some(ms(election_max) * 2),
         max_payload_entries: APPEND_ENTRIES_MAX,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(limits.checkpoint_entries),
-        max_in_snapshot_log_to_keep: limits.log_kept_entries,
-        purge_batch_size: 1,
+        // It is for us to say what may go.
+        max_in_snapshot_log_to_keep: u64::MAX,
         replication_lag_threshold: limits.checkpoint_entries.saturating_add(limits.log_kept_entries),
         install_snapshot_timeout: ms(crate::limits::SNAPSHOT_STALL_MAX),
         backoff: "20ms 50ms 100ms ...200ms".to_owned(),

@@ -18,6 +18,7 @@ use crate::codec::wire::{Kind, Message};
 use crate::limits::{COMMAND_BYTES_MAX, PROPOSAL_BATCH_MAX, RETRY_PAUSE};
 use crate::metrics::Counters;
 use crate::peer::{CallError, Class, Links};
+use crate::state::Pace;
 use crate::types::{Command, Proposal};
 use crate::{Applied, NotExecuted, ProposeError, Raft};
 
@@ -52,16 +53,18 @@ pub(crate) struct LocalQueue {
     room: Room,
 }
 
-/// The memory that entries of the log take, and the most that they may.
+/// The memory that entries of the log take, and the most that they may; and what holds commands back while memory has to
+/// last until a snapshot has arrived.
 #[derive(Clone)]
 pub(crate) struct Room {
     pub(crate) bytes: Arc<AtomicU64>,
     pub(crate) bytes_max: u64,
+    pub(crate) pace: Arc<Pace>,
 }
 
 impl Room {
-    fn is_full(&self) -> bool {
-        self.bytes.load(Relaxed) >= self.bytes_max
+    fn has_none_for(&self, command: &Command) -> bool {
+        self.bytes.load(Relaxed) >= self.bytes_max || self.pace.holds_back(command.0.len())
     }
 }
 
@@ -84,7 +87,9 @@ impl LocalQueue {
 
     pub(crate) async fn submit(&self, proposal: Proposal) -> LocalOutcome {
         // Commands of the store itself are small, and mend what is wrong.
-        if matches!(proposal, Proposal::User(_)) && self.room.is_full() {
+        if let Proposal::User(command) = &proposal
+            && self.room.has_none_for(command)
+        {
             return LocalOutcome::Busy;
         }
         let (done, outcome) = oneshot::channel();

@@ -12,8 +12,6 @@ use tokio::task::JoinSet;
 
 use crate::cluster::rows;
 use crate::fault::FaultCell;
-use crate::limits::LOG_MEMORY_LOOK;
-use crate::log_store::LogReader;
 use crate::metrics::Counters;
 use crate::peer::Directory;
 use crate::state::StateStore;
@@ -154,37 +152,6 @@ pub(crate) async fn save_tables(raft: Raft, state: StateStore, counters: Arc<Cou
             }
         }
         measure(&config, &state, &counters);
-    }
-}
-
-/// Keeps the memory that entries of the log take within its limit: saves the tables, and purges what they contain.
-pub(crate) async fn bound_log(raft: Raft, state: StateStore, log: LogReader, bytes_max: u64) {
-    let bytes = log.memory_bytes();
-    let mut purged = None;
-    loop {
-        tokio::time::sleep(LOG_MEMORY_LOOK).await;
-        if bytes.load(Relaxed) <= bytes_max / 2 {
-            continue;
-        }
-        let Some(wanted) = log.purge_to_fit(bytes_max / 4) else {
-            continue;
-        };
-        let saved = state.saved_entries();
-        if saved <= wanted && state.unsaved_entries() > 0 && raft.trigger().snapshot().await.is_err() {
-            return;
-        }
-        let upto = saved.checked_sub(1).map(|last_saved| last_saved.min(wanted));
-        if upto > purged {
-            tracing::info!(
-                bytes = bytes.load(Relaxed),
-                upto,
-                "entries of the log are purged to free memory"
-            );
-            purged = upto;
-            if raft.trigger().purge_log(upto.unwrap_or(0)).await.is_err() {
-                return;
-            }
-        }
     }
 }
 

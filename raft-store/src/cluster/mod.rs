@@ -5,6 +5,8 @@
 
 pub(crate) mod apply;
 pub(crate) mod command;
+#[cfg(test)]
+mod half_change_tests;
 pub(crate) mod info;
 pub(crate) mod join;
 pub(crate) mod lead;

@@ -91,5 +91,10 @@ async fn admit(acceptor: TlsAcceptor, links: Arc<Links>, service: Service, tcp: 
             let _stopped = woken.trigger().reset_backoff([from]).await;
         });
     }
-    serve(service, from, stream).await
+    serve(service, from, stream).await.inspect_err(|error| {
+        // Our own words: not a path that broke.
+        if error.kind() == io::ErrorKind::Other {
+            tracing::warn!(%address, %error, "ended a connection of a member that broke the rules");
+        }
+    })
 }

@@ -22,7 +22,7 @@ use super::connection::{CallError, Connection};
 use super::link::{Class, Links};
 use super::snapshot_send;
 use crate::codec::wire::{Kind, Message, StreamedAppend};
-use crate::limits::APPEND_IN_FLIGHT_MAX;
+use crate::limits::{APPEND_IN_FLIGHT_MAX, APPEND_ROUNDS};
 use crate::metrics::Counters;
 use crate::state::SnapshotData;
 use crate::types::{PeerNode, Types, Vote};
@@ -156,7 +156,8 @@ impl RaftNetworkV2<Types> for Client {
             return openraft::network::stream_append_sequential(self, input, option);
         }
         Box::pin(async move {
-            let timeout = self.network.append_timeout;
+            // Each of them waits for those before it; a member that gives no answer at all is found out by the connection.
+            let timeout = self.network.append_timeout * APPEND_ROUNDS;
             // Consensus waits its back-off out inside this stream: a member that is away would be dialled, and its
             // absence logged, as fast as the processor can, if the stream were not asked before connecting.
             let Some(first) = input.next().await else {

@@ -125,7 +125,12 @@ async fn read_requests(
 /// A connection without a word for very long has lost its other end without notice.
 async fn read_in_time(from: &mut (impl AsyncRead + Unpin)) -> std::io::Result<Option<Frame>> {
     let read = tokio::time::timeout(PEER_SILENCE_MAX, read_frame(from)).await;
-    read.unwrap_or_else(|_| Err(std::io::Error::other("nothing was asked for very long")))
+    read.unwrap_or_else(|_| {
+        Err(std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            "nothing was asked for very long",
+        ))
+    })
 }
 
 fn send(answers: &mpsc::UnboundedSender<Frame>, id: u64, answer: Served) {

@@ -39,6 +39,7 @@ pub(crate) async fn send(
         SnapshotBegin { vote, meta }.to_bytes(),
     )
     .await?;
+    let transfer = view.transfer().map_err(io::Error::other)?;
     let mut rows = Rows {
         view,
         from: Bytes::new(),
@@ -64,13 +65,15 @@ pub(crate) async fn send(
             rows: chunk,
         };
         call::<()>(&connection, Kind::SnapshotChunk, message.to_bytes()).await?;
+        transfer.sent(chunk_rows);
     }
-    drop(rows);
     let end = SnapshotEnd {
         rows: count,
         digest: digest.finalize().into(),
     };
     let answer = call::<Vote>(&connection, Kind::SnapshotEnd, end.to_bytes()).await?;
+    // Only now: while the view lives there is no checkpoint, and without a checkpoint no entry goes that comes next.
+    drop(rows);
     network.counters.snapshot_sent(begun.elapsed());
     Ok(answer)
 }

@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use openraft::RaftSnapshotBuilder;
 use openraft::storage::Snapshot;
@@ -16,7 +16,7 @@ use super::base::{Base, Mark};
 use super::level::Level;
 use super::registry::Patience;
 use super::{SnapshotData, StateStore, redo};
-use crate::limits::{CHECKPOINT_WAIT_BYTES_MAX, SNAPSHOT_STALL_MAX};
+use crate::limits::{CHECKPOINT_WAIT_BYTES_MAX, CHECKPOINT_WAIT_DEFAULT, SNAPSHOT_STALL_MAX};
 use crate::types::{SnapshotMeta, Types};
 
 /// What one checkpoint writes.
@@ -25,6 +25,24 @@ pub(crate) struct Frozen {
     pub(crate) level: Arc<Level>,
     pub(crate) mark: Mark,
     pub(crate) base: Arc<Base>,
+}
+
+/// How long a checkpoint waits for readers of what it is going to change.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckpointWait {
+    /// For any reader.
+    pub(crate) time: Duration,
+    /// For a snapshot on its way, while it gets on: until so many bytes of commands have come meanwhile.
+    pub(crate) bytes: u64,
+}
+
+impl Default for CheckpointWait {
+    fn default() -> Self {
+        Self {
+            time: CHECKPOINT_WAIT_DEFAULT,
+            bytes: CHECKPOINT_WAIT_BYTES_MAX,
+        }
+    }
 }
 
 /// Builds a snapshot: that is, writes a checkpoint and hands out a view of it.
@@ -65,18 +83,7 @@ fn write(state: &StateStore, frozen: &Frozen) -> io::Result<()> {
     let started = Instant::now();
     let seen = frozen.mark.seen();
     tracing::debug!(seen, "checkpoint begins");
-    // In simulated time no reader gets on while this waits.
-    let patience = if cfg!(feature = "cluster-sim") {
-        Patience::NONE
-    } else {
-        Patience {
-            wait: state.checkpoint_wait(),
-            stall: SNAPSHOT_STALL_MAX,
-        }
-    };
-    state
-        .registry()
-        .drain_below(seen, patience, || state.memory().1 >= CHECKPOINT_WAIT_BYTES_MAX);
+    wait_for_readers(state, seen);
     let changes: redo::Changes = frozen
         .level
         .read()
@@ -98,6 +105,24 @@ fn write(state: &StateStore, frozen: &Frozen) -> io::Result<()> {
         .store(u64::try_from(took.as_millis()).unwrap_or(u64::MAX), Relaxed);
     tracing::info!(seen, rows = changes.len(), ?took, "checkpoint written");
     Ok(())
+}
+
+/// Returns when nobody reads what is about to be changed, or may no longer do so.
+fn wait_for_readers(state: &StateStore, seen: u64) {
+    let wait = state.checkpoint_wait();
+    // In simulated time no reader gets on while this waits.
+    let patience = if cfg!(feature = "cluster-sim") {
+        Patience::NONE
+    } else {
+        Patience {
+            wait: wait.time,
+            stall: SNAPSHOT_STALL_MAX,
+        }
+    };
+    let registry = state.registry();
+    registry.pace.wait(seen, wait.bytes, state.memory().1);
+    registry.drain_below(seen, patience, || state.memory().1 >= wait.bytes);
+    registry.pace.go_on();
 }
 
 #[cfg(any(test, feature = "sim"))]

@@ -11,6 +11,7 @@ pub(crate) mod digest;
 mod level;
 mod machine;
 mod opening;
+mod pace;
 mod redo;
 mod registry;
 mod staged;
@@ -27,11 +28,13 @@ use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use self::base::{Base, Mark};
+pub(crate) use self::checkpoint::CheckpointWait;
 use self::checkpoint::Frozen;
 pub(crate) use self::digest::RowsDigest;
 use self::level::Level;
 pub(crate) use self::machine::Applier;
 use self::opening::{check_checkpoint, finish_checkpoint, remove_other_tables};
+pub(crate) use self::pace::Pace;
 use self::registry::Registry;
 pub(crate) use self::staged::{Staged, encode_rows};
 pub use self::view::View;
@@ -41,7 +44,7 @@ use crate::OpenError;
 use crate::disk::Disk;
 use crate::fault::FaultCell;
 use crate::guard::{Guard, Promises};
-use crate::limits::{CHECKPOINT_WAIT_DEFAULT, DIGESTS_KEPT_MAX};
+use crate::limits::DIGESTS_KEPT_MAX;
 use crate::metrics::Counters;
 use crate::types::SnapshotMeta;
 
@@ -73,7 +76,7 @@ struct Inner {
     seen: watch::Sender<u64>,
     /// Digests at fixed entries, for the leader to compare.
     noted: parking_lot::Mutex<BTreeMap<u64, RowsDigest>>,
-    checkpoint_wait: parking_lot::Mutex<Duration>,
+    checkpoint_wait: parking_lot::Mutex<CheckpointWait>,
     /// How often the store's own rows were changed or exchanged.
     own_changes: AtomicU64,
     guard: Arc<Guard>,
@@ -141,7 +144,7 @@ impl StateStore {
             next_number: AtomicU64::new(number + 1),
             seen,
             noted: parking_lot::Mutex::default(),
-            checkpoint_wait: parking_lot::Mutex::new(CHECKPOINT_WAIT_DEFAULT),
+            checkpoint_wait: parking_lot::Mutex::default(),
             own_changes: AtomicU64::new(1),
             guard,
             counters,
@@ -160,12 +163,14 @@ impl StateStore {
         )
     }
 
+    /// Everything that is there, for a reader that has seen so many entries.
     fn view_levels(&self, levels: &Levels, seen: u64) -> ViewLevels {
         ViewLevels {
             active: levels.active.clone(),
             frozen: levels.frozen.as_ref().map(|frozen| frozen.level.clone()),
             base: levels.base.clone(),
             seen,
+            rows: levels.applied.digest.rows,
             registry: self.inner.registry.clone(),
         }
     }
@@ -179,6 +184,7 @@ impl StateStore {
         // Without the active rows: a snapshot is as of its mark.
         let view = ViewLevels {
             active: Arc::default(),
+            rows: mark.digest.rows,
             ..self.view_levels(levels, mark.seen())
         };
         Some((staged::meta(mark), View::new(Some(view))))
@@ -261,19 +267,18 @@ impl StateStore {
         })
     }
 
-    /// Number of entries that the tables on disk contain.
-    pub(crate) fn saved_entries(&self) -> u64 {
-        let guard = self.inner.levels.read();
-        guard.as_ref().map_or(0, |levels| levels.checkpoint.seen())
-    }
-
-    /// How long a checkpoint waits for readers.
-    pub(crate) fn set_checkpoint_wait(&self, wait: Duration) {
+    /// How long a checkpoint waits for readers, and for how many bytes of commands.
+    pub(crate) fn set_checkpoint_wait(&self, wait: CheckpointWait) {
         *self.inner.checkpoint_wait.lock() = wait;
     }
 
-    fn checkpoint_wait(&self) -> Duration {
+    fn checkpoint_wait(&self) -> CheckpointWait {
         *self.inner.checkpoint_wait.lock()
+    }
+
+    /// What holds commands back while a checkpoint waits.
+    pub(crate) fn pace(&self) -> Arc<Pace> {
+        self.inner.registry.pace.clone()
     }
 
     /// Starts to collect a snapshot from a leader.

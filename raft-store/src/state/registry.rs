@@ -4,11 +4,13 @@
 //! across a wait: the lock is for counting only.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::pace::Pace;
 use crate::limits::CHECKPOINT_WAIT_LOOK;
 
 /// Counts views by how many entries they have seen.
@@ -19,6 +21,8 @@ pub(crate) struct Registry {
     expired_below: AtomicU64,
     /// When a snapshot on its way to another member was last read on.
     read_on: Mutex<Option<Instant>>,
+    /// What may come while such a snapshot is waited for.
+    pub(super) pace: Arc<Pace>,
 }
 
 /// How long a checkpoint waits for views.
@@ -98,8 +102,6 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
 
     const SHORT: Patience = Patience {

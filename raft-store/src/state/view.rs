@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::base::Base;
 use super::level::{Level, Rows, row_key, visible};
+use super::pace::Transfer;
 use super::registry::Registry;
 use crate::StorageError;
 use crate::machine::{Read, TableId};
@@ -29,6 +30,8 @@ pub(crate) struct ViewLevels {
     pub(crate) frozen: Option<Arc<Level>>,
     pub(crate) base: Arc<Base>,
     pub(crate) seen: u64,
+    /// How many rows it has.
+    pub(crate) rows: u64,
     pub(crate) registry: Arc<Registry>,
 }
 
@@ -50,11 +53,17 @@ impl View {
         self.levels.as_ref().ok_or(StorageError::Closed)
     }
 
+    /// Announces that all its rows are going to be sent to another member.
+    pub(crate) fn transfer(&self) -> Result<Transfer, StorageError> {
+        let levels = self.levels()?;
+        Ok(levels.registry.pace.transfer(levels.seen, levels.rows))
+    }
+
     /// Up to `limit` rows of all tables from `start` on, for a snapshot.
     pub(crate) fn page(&self, start: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, StorageError> {
         let levels = self.levels()?;
         levels.registry.read_on();
-        levels.check(levels.rows(start, None, limit))
+        levels.check(levels.rows_in(start, None, limit))
     }
 }
 
@@ -115,7 +124,7 @@ impl Read for ViewLevels {
         if start >= end || limit == 0 {
             return Ok(Vec::new());
         }
-        let rows = self.check(self.rows(&row_key(table.0, start), Some(&row_key(table.0, end)), limit))?;
+        let rows = self.check(self.rows_in(&row_key(table.0, start), Some(&row_key(table.0, end)), limit))?;
         Ok(rows.into_iter().map(|(row, value)| (row.slice(1..), value)).collect())
     }
 }
@@ -131,7 +140,7 @@ impl ViewLevels {
     }
 
     /// Rows from `start` on and before `end`, page by page of the disk with the rows in memory laid over it.
-    fn rows(&self, start: &[u8], end: Option<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Bytes)>, StorageError> {
+    fn rows_in(&self, start: &[u8], end: Option<&[u8]>, limit: usize) -> Result<Vec<(Bytes, Bytes)>, StorageError> {
         let mut found = Vec::new();
         let mut from = Bytes::copy_from_slice(start);
         loop {

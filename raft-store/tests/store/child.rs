@@ -1,21 +1,22 @@
 //! A member in a process of its own, so that it can be killed: this test binary, started again.
 //!
-//! It talks in lines. In: `write`, `report`, `status`. Out: `open`, `ack KEY COUNT`, `count KEY COUNT`, `end`,
-//! `leader ID`.
+//! It talks in lines. In: `write`, `report`, `status`, `rows COUNT`. Out: `open`, `ack KEY COUNT`, `count KEY COUNT`, `end`,
+//! `leader ID`, `has COUNT`.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use raft_store::{Config, Member, Store, Timing, WallClock};
+use raft_store::{Config, Join, JoinToken, Member, Store, Timing, WallClock};
 
 use crate::support::{
-    CLUSTER, Counting, PATIENCE, Papers, VERSIONS, count_of, large_command, number, prepare, small_limits, soon,
+    CLUSTER, Counting, PATIENCE, Papers, VERSIONS, count_of, large_command, number, prepare, rows_of, small_limits,
+    soon,
 };
 
 const ENVIRONMENT: &str = "RAFT_STORE_TEST_CHILD";
@@ -38,19 +39,36 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    pub(crate) fn write_papers(&self, id: u64, papers: &Papers) {
+    pub(crate) fn write_papers(&self, name: &str, papers: &Papers) {
         for (kind, bytes) in [
             ("root", &papers.root),
             ("certificate", &papers.certificate),
             ("key", &papers.key),
         ] {
-            std::fs::write(self.folder.join(format!("{id}.{kind}")), bytes).unwrap();
+            std::fs::write(self.folder.join(format!("{name}.{kind}")), bytes).unwrap();
         }
     }
 
+    /// A founding member.
     pub(crate) fn spawn(&self, id: u64) -> Process {
+        let listen = self.addresses[usize::try_from(id).unwrap() - 1];
+        self.spawn_as(&format!("{id}||{listen}|{listen}"), &format!("node-{id}"))
+    }
+
+    /// A node that joins.
+    pub(crate) fn spawn_joiner(
+        &self,
+        name: &str,
+        token: &JoinToken,
+        listen: SocketAddr,
+        advertise: SocketAddr,
+    ) -> Process {
+        self.spawn_as(&format!("0|{}|{listen}|{advertise}", token.expose()), name)
+    }
+
+    fn spawn_as(&self, who: &str, name: &str) -> Process {
         let addresses: Vec<String> = self.addresses.iter().map(ToString::to_string).collect();
-        let setting = format!("{}|{id}|{}", self.folder.display(), addresses.join(","));
+        let setting = format!("{}|{}|{name}|{who}", self.folder.display(), addresses.join(","));
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["child::child_process", "--exact", "--nocapture", "--test-threads=1"])
             .env(ENVIRONMENT, setting)
@@ -102,6 +120,13 @@ impl Process {
             let highest = self.acked.entry(key.to_owned()).or_default();
             *highest = count.parse::<u64>().unwrap().max(*highest);
         }
+    }
+
+    /// How many of so many rows it has.
+    pub(crate) fn rows(&mut self, count: u64) -> u64 {
+        self.say(&format!("rows {count}"));
+        let line = self.wait_for("has ", PATIENCE).expect("a number");
+        line.trim_start_matches("has ").parse().unwrap()
     }
 
     /// Whom it believes to lead; zero for nobody.
@@ -165,51 +190,54 @@ fn child_process() {
         return;
     };
     prepare();
-    let mut parts = setting.split('|');
-    let folder = PathBuf::from(parts.next().unwrap());
-    let id: u64 = parts.next().unwrap().parse().unwrap();
-    let addresses: Vec<SocketAddr> = parts
-        .next()
-        .unwrap()
-        .split(',')
-        .map(|text| text.parse().unwrap())
-        .collect();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .unwrap();
-    runtime.block_on(live(&folder, id, &addresses));
+    runtime.block_on(live(&setting));
 }
 
-async fn live(folder: &Path, id: u64, addresses: &[SocketAddr]) {
-    let read = |kind: &str| std::fs::read(folder.join(format!("{id}.{kind}"))).unwrap();
+/// What the parent has put together.
+fn config(setting: &str) -> Config {
+    let parts: Vec<&str> = setting.split('|').collect();
+    let [folder, addresses, name, id, token, listen, advertise] = parts[..] else {
+        panic!("{setting}");
+    };
+    let folder = PathBuf::from(folder);
+    let read = |kind: &str| std::fs::read(folder.join(format!("{name}.{kind}"))).unwrap();
     let papers = Papers {
         root: read("root"),
         certificate: read("certificate"),
         key: read("key"),
     };
-    let member = |(id, address): (u64, &SocketAddr)| Member {
+    let member = |(id, address): (u64, &str)| Member {
         id,
         name: format!("node-{id}"),
-        peer_address: *address,
+        peer_address: address.parse().unwrap(),
     };
-    let config = Config {
-        node_id: Some(id),
-        name: format!("node-{id}"),
+    let id: u64 = id.parse().unwrap();
+    Config {
+        node_id: (id > 0).then_some(id),
+        name: name.to_owned(),
         cluster_id: CLUSTER,
         initialize: id == 1,
-        members: (1..).zip(addresses).map(member).collect(),
-        data_dir: folder.join(format!("node-{id}")),
-        listen: addresses[usize::try_from(id).unwrap() - 1],
-        advertise: addresses[usize::try_from(id).unwrap() - 1],
-        join: None,
+        members: (1..).zip(addresses.split(',')).map(member).collect(),
+        data_dir: folder.join(name),
+        listen: listen.parse().unwrap(),
+        advertise: advertise.parse().unwrap(),
+        join: JoinToken::parse(token).map(Join::Token),
         versions: VERSIONS,
         wall_clock: WallClock::system(),
         tls: papers.tls(),
         timing: Timing::default(),
         limits: small_limits(),
-    };
+    }
+}
+
+async fn live(setting: &str) {
+    let config = config(setting);
+    let (id, members) = (config.node_id.unwrap_or(0), config.members.len() as u64);
     let store = Store::open(config, Arc::new(Counting)).await.unwrap();
     say("open");
     let (sender, mut lines) = tokio::sync::mpsc::unbounded_channel();
@@ -226,8 +254,11 @@ async fn live(folder: &Path, id: u64, addresses: &[SocketAddr]) {
         match line.as_str() {
             "write" => (0..CLIENTS).for_each(|client| drop(tokio::spawn(write(store.clone(), id, client)))),
             "status" => say(&format!("leader {}", store.status().leader.unwrap_or(0))),
-            "report" => report(&store, addresses.len() as u64).await,
-            other => panic!("unknown line {other:?}"),
+            "report" => report(&store, members).await,
+            other => match other.strip_prefix("rows ") {
+                Some(count) => say(&format!("has {}", rows_of(&store, count.parse().unwrap()))),
+                None => panic!("unknown line {other:?}"),
+            },
         }
     }
 }

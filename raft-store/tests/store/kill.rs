@@ -28,7 +28,8 @@ fn layout(size: u64) -> (tempfile::TempDir, Layout) {
     };
     let authority = Authority::new();
     for id in 1..=size {
-        layout.write_papers(id, &authority.papers(&format!("node-{id}")));
+        let name = format!("node-{id}");
+        layout.write_papers(&name, &authority.papers(&name));
     }
     (folder, layout)
 }

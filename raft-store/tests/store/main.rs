@@ -11,6 +11,8 @@ mod cluster;
 #[cfg(test)]
 mod figures;
 #[cfg(test)]
+mod half_snapshot;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod membership;
@@ -24,6 +26,8 @@ mod refusals;
 mod restored;
 #[cfg(test)]
 mod scrub;
+#[cfg(test)]
+mod slow_path;
 #[cfg(test)]
 mod slow_snapshot;
 #[cfg(test)]

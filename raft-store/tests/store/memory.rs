@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use raft_store::{Limits, NotExecuted, ProposeError, Store};
 
-use crate::support::{Cluster, large_command, soon, wait_status};
+use crate::support::{Cluster, count_of, count_up, large_command, soon, wait_status};
 
 const FILLER_BYTES: usize = 60 * 1024;
 const MEMORY_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -115,5 +115,55 @@ async fn a_member_that_is_away_keeps_nobody_from_purging_and_comes_back() {
         cluster.store(away).metrics().snapshots_installed > 0,
         "the entries were gone"
     );
+    cluster.stop_all().await;
+}
+
+/// Whoever is asked, the answer is the same, and says that nothing was done.
+async fn refused_everywhere(cluster: &Cluster) {
+    for (id, store) in &cluster.running {
+        let request = (2 << 64) | u128::from(*id);
+        let deadline = Instant::now() + Duration::from_millis(300);
+        let refused = store.propose(large_command(request, "late", 10), deadline).await;
+        let full = ProposeError::NotExecuted {
+            reason: NotExecuted::QueueFull,
+        };
+        assert_eq!(refused.unwrap_err(), full, "at node {id}");
+        store.read_barrier(soon()).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_whose_memory_is_full_refuses_as_overloaded_and_recovers() {
+    let cluster = cluster().await;
+    let leader = cluster.leader().await;
+    let store = cluster.store(leader);
+    // While somebody reads the tables as they are, none are saved, and nothing is purged.
+    let reader = store.view();
+    let mut written = 0;
+    loop {
+        let deadline = Instant::now() + Duration::from_millis(300);
+        match store.propose(large_command(written, "k", FILLER_BYTES), deadline).await {
+            Ok(_) => written += 1,
+            Err(error) => {
+                let full = ProposeError::NotExecuted {
+                    reason: NotExecuted::QueueFull,
+                };
+                assert_eq!(error, full);
+                break;
+            }
+        }
+        assert!(written < COMMANDS, "nothing was refused");
+    }
+    assert!(store.metrics().log_memory_bytes >= MEMORY_BYTES_MAX);
+    refused_everywhere(&cluster).await;
+    assert_eq!(cluster.leader().await, leader, "a full leader is a leader");
+    drop(reader);
+    assert_eq!(
+        count_up(store, 3 << 64, "late").await,
+        1,
+        "nothing of what was refused was done"
+    );
+    assert!(store.metrics().log_memory_bytes < MEMORY_BYTES_MAX);
+    assert_eq!(u128::from(count_of(store, "k")), written);
     cluster.stop_all().await;
 }

@@ -1,86 +1,70 @@
-//! A snapshot that takes far longer to send than a checkpoint waits for its readers arrives all the same.
+//! A snapshot arrives under load, and what came meanwhile follows it: however long it takes to send, and however late its
+//! answers are.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
-use raft_store::{Limits, Store};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use raft_store::{Limits, NotExecuted, ProposeError, Store};
 
-use crate::support::{Cluster, command, count_up, free_addresses, soon, wait_status};
+use crate::slow_path::SlowPath;
+use crate::support::{Cluster, command, large_command, soon, until, wait_status};
 
-/// What one connection to the slow member gets through.
-const BYTES_PER_SECOND: u64 = 160 * 1024;
-/// Rows of 16 + 16 bytes and their request ids: some 400 KiB of tables.
+/// Some 400 KiB of tables.
 const ROWS: u128 = 6000;
 /// The minute that a checkpoint waits, made short.
 const CHECKPOINT_WAIT: Duration = Duration::from_millis(300);
+const CLIENTS: u128 = 6;
 
-/// Carries connections to `target`, each no faster than allowed in that direction.
-async fn slow_path(listener: TcpListener, target: SocketAddr) {
-    loop {
-        let Ok((client, _)) = listener.accept().await else {
-            return;
-        };
-        tokio::spawn(async move {
-            let Ok(server) = TcpStream::connect(target).await else {
-                return;
-            };
-            let (mut from_client, mut to_client) = client.into_split();
-            let (mut from_server, mut to_server) = server.into_split();
-            let back = tokio::spawn(async move { tokio::io::copy(&mut from_server, &mut to_client).await });
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = from_client.read(&mut buffer).await {
-                if to_server.write_all(&buffer[..count]).await.is_err() {
-                    break;
-                }
-                let pause = Duration::from_micros(1_000_000 * count as u64 / BYTES_PER_SECOND);
-                // The pace of the path, not a wait for anything.
-                tokio::time::sleep(pause).await;
-            }
-            back.abort();
-        });
-    }
+/// What everybody writes all the time.
+#[derive(Clone, Copy, Debug)]
+struct Load {
+    bytes: usize,
+    pause: Duration,
 }
 
-/// Everybody sees the member with this id behind a slow path; it listens where it says.
-async fn behind_a_slow_path(cluster: &mut Cluster, id: u64) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let front = listener.local_addr().unwrap();
-    let back = free_addresses(1)[0];
-    for member in &mut cluster.members {
-        if member.id == id {
-            member.peer_address = front;
-        }
-    }
-    tokio::spawn(slow_path(listener, back));
-    back
+/// Commands that were applied, and how often one was refused for want of room.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    commands: u64,
+    refused: u64,
 }
 
-/// Keeps the log moving, so that checkpoints are due all the time.
-async fn keep_writing(store: Store, stop: Arc<AtomicBool>) -> u128 {
-    let mut request = 1 << 32;
+async fn keep_writing(store: Store, client: u128, load: Load, stop: Arc<AtomicBool>) -> Written {
+    let mut written = Written::default();
     while !stop.load(SeqCst) {
-        count_up(&store, request, "moving").await;
-        request += 1;
+        let request = (1 + client) << 64 | u128::from(written.commands);
+        // Soon enough that a refusal is seen, and not only waited out.
+        let deadline = Instant::now() + Duration::from_millis(200);
+        match store
+            .propose(large_command(request, "moving", load.bytes), deadline)
+            .await
+        {
+            Ok(_) => written.commands += 1,
+            Err(ProposeError::NotExecuted {
+                reason: NotExecuted::QueueFull,
+            }) => written.refused += 1,
+            // A busy machine: the same command again.
+            Err(ProposeError::NotExecuted { .. } | ProposeError::Unknown { .. }) => {}
+        }
+        tokio::time::sleep(load.pause).await;
     }
-    request
+    written
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_member_behind_a_slow_path_gets_a_snapshot_under_load() {
+/// What it took to bring a member back.
+#[derive(Debug)]
+struct Report {
+    took: Duration,
+    written: Written,
+    snapshots: u64,
+}
+
+/// Everybody writes, and a member that was away comes back over `path`. The load ends when it has caught up.
+async fn bring_back(path: SlowPath, limits: Limits, load: Load) -> Report {
     let mut cluster = Cluster::new(3);
-    cluster.limits = Limits {
-        checkpoint_entries: 100,
-        log_kept_entries: 10,
-        checkpoint_wait: CHECKPOINT_WAIT,
-        ..cluster.limits
-    };
-    let listen = behind_a_slow_path(&mut cluster, 3).await;
-    let mut third = cluster.config(3);
-    third.listen = listen;
+    cluster.limits = limits;
+    let third = path.before(&mut cluster, 3).await;
     for id in [1, 2] {
         cluster.start(id).await;
     }
@@ -91,32 +75,90 @@ async fn a_member_behind_a_slow_path_gets_a_snapshot_under_load() {
     let writes = (0..ROWS).map(|request| {
         let store = cluster.store(1).clone();
         async move {
-            store
-                .propose(command(request, &format!("row-{request}")), soon())
-                .await
-                .unwrap()
+            let command = command(request, &format!("row-{request}"));
+            store.propose(command, soon()).await.unwrap()
         }
     });
     futures_util::future::join_all(writes).await;
+    // As long as it counts as living, what it lacks is kept.
+    let gone = async || {
+        let entries = cluster
+            .running
+            .values()
+            .map(|store| u128::from(store.metrics().log_entries));
+        entries.max().is_some_and(|most| most < ROWS / 4)
+    };
+    until("what it lacks is purged", gone).await;
 
     let stop = Arc::new(AtomicBool::new(false));
-    let writing = tokio::spawn(keep_writing(cluster.store(1).clone(), stop.clone()));
+    let writers: Vec<_> = (0..CLIENTS)
+        .map(|client| tokio::spawn(keep_writing(cluster.store(1).clone(), client, load, stop.clone())))
+        .collect();
     let began = Instant::now();
     cluster.run(third).await;
-    wait_status(cluster.store(3), "has the snapshot", |status| {
-        u128::from(status.applied) > ROWS
-    })
-    .await;
+    let arrived = |status: &raft_store::Status| u128::from(status.applied) > ROWS;
+    wait_status(cluster.store(3), "has the snapshot", arrived).await;
     let took = began.elapsed();
-    stop.store(true, SeqCst);
-    let written = writing.await.unwrap() - (1 << 32);
-    println!("a snapshot came in {took:?}, while a checkpoint waits {CHECKPOINT_WAIT:?}; {written} writes meanwhile");
-    assert!(
-        took > CHECKPOINT_WAIT * 4,
-        "{took:?}: the path was not slow enough to show anything"
-    );
-    assert!(written > 100, "{written}: no checkpoint was due meanwhile");
     let committed = cluster.store(1).status().committed;
-    wait_status(cluster.store(3), "has caught up", |status| status.applied >= committed).await;
+    let caught_up = |status: &raft_store::Status| status.applied >= committed;
+    wait_status(cluster.store(3), "has caught up under load", caught_up).await;
+    stop.store(true, SeqCst);
+    let mut written = Written::default();
+    for writer in writers {
+        let one = writer.await.unwrap();
+        written.commands += one.commands;
+        written.refused += one.refused;
+    }
+    let snapshots = cluster.store(3).metrics().snapshots_installed;
     cluster.stop_all().await;
+    let report = Report {
+        took,
+        written,
+        snapshots,
+    };
+    println!("{report:?}");
+    report
+}
+
+fn limits() -> Limits {
+    Limits {
+        checkpoint_entries: 100,
+        log_kept_entries: 10,
+        checkpoint_wait: CHECKPOINT_WAIT,
+        ..crate::support::small_limits()
+    }
+}
+
+const TRICKLE: Load = Load {
+    bytes: 0,
+    pause: Duration::from_millis(5),
+};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_behind_a_slow_path_gets_a_snapshot_under_load() {
+    let path = SlowPath {
+        bytes_per_second: 160 * 1024,
+        answers_late: Duration::ZERO,
+    };
+    let report = bring_back(path, limits(), TRICKLE).await;
+    assert!(
+        report.took > CHECKPOINT_WAIT * 4,
+        "the path was not slow enough to show anything: {report:?}"
+    );
+    assert!(
+        report.written.commands > 100,
+        "no checkpoint was due meanwhile: {report:?}"
+    );
+    assert_eq!(report.snapshots, 1, "{report:?}");
+}
+
+/// Until the last answer is there, the leader does not know from where on the member needs entries.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_after_a_snapshot_is_kept_until_the_member_has_it() {
+    let path = SlowPath {
+        bytes_per_second: 1024 * 1024,
+        answers_late: Duration::from_millis(150),
+    };
+    let report = bring_back(path, limits(), TRICKLE).await;
+    assert_eq!(report.snapshots, 1, "the entries behind it had gone: {report:?}");
 }

@@ -75,6 +75,13 @@ pub(crate) fn count_of(store: &Store, key: &str) -> u64 {
         .map_or(0, |value| number(&value))
 }
 
+/// How many of `row-0` to `row-COUNT` are there, all at the same moment.
+pub(crate) fn rows_of(store: &Store, count: u64) -> u64 {
+    let view = store.view();
+    let is_there = |number: &u64| view.get(REGISTERS, &row(&format!("row-{number}"))).unwrap().is_some();
+    (0..count).filter(is_there).count() as u64
+}
+
 pub(crate) fn soon() -> Instant {
     Instant::now() + PATIENCE
 }
@@ -370,4 +377,13 @@ pub(crate) async fn wait_status(store: &Store, what: &str, fits: impl Fn(&raft_s
     waited
         .unwrap_or_else(|_| panic!("{what}: {:?}", store.status()))
         .unwrap();
+}
+
+/// Looks until something holds.
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let patience = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < patience, "{what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
