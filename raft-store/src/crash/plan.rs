@@ -54,6 +54,13 @@ pub(super) fn tour() -> Vec<Step> {
         Step::Checkpoint,
         Step::Purge(0),
         Step::Kill,
+        // More segments go at once than are kept.
+        Step::Append(vec![7000; 7]),
+        Step::Commit(7),
+        Step::Checkpoint,
+        Step::Purge(0),
+        Step::Append(vec![12]),
+        Step::Append(vec![13]),
         Step::Append(vec![70, 6000, 70]),
         Step::Commit(2),
         Step::HalfInstall(5),

@@ -112,11 +112,33 @@ pub(super) enum Next {
     None,
     /// By a thread of its own.
     Making(JoinHandle<io::Result<Segment>>),
+    /// The same on a simulated disk.
+    #[cfg(any(test, feature = "sim"))]
+    Asked(Box<Asked>),
     Ready(Segment),
 }
 
+/// Work that a thread has taken but not begun, as late as it can be: each run has the same order of writes.
+#[cfg(any(test, feature = "sim"))]
+#[derive(Debug)]
+pub(super) struct Asked {
+    maker: Maker,
+    sequence: u64,
+    old: Option<PathBuf>,
+    /// Somebody has looked for it.
+    missed: bool,
+}
+
+#[cfg(any(test, feature = "sim"))]
+impl Asked {
+    fn make(&self) -> io::Result<Segment> {
+        self.maker
+            .make(self.sequence, self.maker.segment_bytes, self.old.as_deref())
+    }
+}
+
 impl Next {
-    /// Begins to make it. On a simulated disk it is there when this returns: each run has the same order of writes.
+    /// Begins to make it. On a simulated disk nothing of that is done before it is looked for a second time, or needed.
     pub(super) fn begin(maker: &Maker, sequence: u64, old: Option<PathBuf>) -> io::Result<Self> {
         match maker.disk {
             Disk::Real => {
@@ -126,14 +148,27 @@ impl Next {
                 Ok(Self::Making(thread))
             }
             #[cfg(any(test, feature = "sim"))]
-            Disk::Simulated(_) => maker
-                .make(sequence, maker.segment_bytes, old.as_deref())
-                .map(Self::Ready),
+            Disk::Simulated(_) => Ok(Self::Asked(Box::new(Asked {
+                maker: maker.clone(),
+                sequence,
+                old,
+                missed: false,
+            }))),
         }
     }
 
     pub(super) const fn is_none(&self) -> bool {
         matches!(self, Self::None)
+    }
+
+    /// Whether the old segment it is made of may still have its name on disk.
+    pub(super) const fn is_making(&self) -> bool {
+        match self {
+            Self::None | Self::Ready(_) => false,
+            Self::Making(_) => true,
+            #[cfg(any(test, feature = "sim"))]
+            Self::Asked(_) => true,
+        }
     }
 
     /// The segment, if it is ready or being made; waits for it.
@@ -145,7 +180,18 @@ impl Next {
                 let made = thread.join().map_err(|_| io::Error::other("making a segment failed"))?;
                 made.map(Some)
             }
+            #[cfg(any(test, feature = "sim"))]
+            Self::Asked(asked) => asked.make().map(Some),
         }
+    }
+
+    /// What has to happen before somebody else may have the folder. A simulated thread that did not begin never will.
+    pub(super) fn end(&mut self) -> io::Result<()> {
+        #[cfg(any(test, feature = "sim"))]
+        if matches!(self, Self::Asked(_)) {
+            *self = Self::None;
+        }
+        self.wait().map(drop)
     }
 
     /// Takes it over when it is ready; an error of making it is told here, before it is needed.
@@ -154,6 +200,17 @@ impl Next {
             Self::Making(thread) if thread.is_finished() => {
                 let made = self.wait()?;
                 *self = made.map_or(Self::None, Self::Ready);
+                Ok(())
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Self::Asked(asked) if !asked.missed => {
+                asked.missed = true;
+                Ok(())
+            }
+            #[cfg(any(test, feature = "sim"))]
+            Self::Asked(asked) => {
+                let made = asked.make()?;
+                *self = Self::Ready(made);
                 Ok(())
             }
             Self::None | Self::Making(_) | Self::Ready(_) => Ok(()),

@@ -10,6 +10,8 @@ mod maker;
 mod reader;
 mod replay;
 #[cfg(test)]
+mod stopped_tests;
+#[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
@@ -244,6 +246,10 @@ impl Segments {
             .front()
             .is_some_and(|old| old.header.bytes != self.maker.segment_bytes);
         if spare > LOG_SPARE_SEGMENTS_MAX || (spare > 0 && odd) {
+            if self.next.is_making() {
+                // The thread has one that is older than these, and it may still be there. These go at a later turn.
+                return Ok(false);
+            }
             if let Some(old) = self.full.pop_front() {
                 self.maker.remove(&old.path)?;
             }
@@ -269,7 +275,7 @@ impl Segments {
 /// A thread of ours must not touch the folder when somebody else has it.
 impl Drop for Segments {
     fn drop(&mut self) {
-        if let Err(error) = self.next.wait() {
+        if let Err(error) = self.next.end() {
             tracing::warn!(%error, "the next segment of the log could not be made");
         }
     }

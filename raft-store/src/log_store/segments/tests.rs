@@ -85,7 +85,7 @@ fn append(segments: &mut Segments, indices: std::ops::Range<u64>, size: usize) {
 }
 
 fn tidy(segments: &mut Segments) {
-    while segments.tidy().unwrap() || matches!(segments.next, Next::Making(_)) {
+    while segments.tidy().unwrap() || segments.next.is_making() {
         std::thread::yield_now();
     }
 }
