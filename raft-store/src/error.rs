@@ -201,15 +201,19 @@ impl OpenError {
 
     /// A database that cannot be read: damage, unless the system said why.
     pub(crate) fn unreadable(path: impl Into<PathBuf>, source: std::io::Error) -> Self {
+        Self::unless_told("cannot read", path)(source)
+    }
+
+    /// A full disk, or one that fails, is no damage: the system says so. What anybody else says is.
+    pub(crate) fn unless_told(what: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(std::io::Error) -> Self {
         let path = path.into();
-        if source.raw_os_error().is_some() {
-            return Self::Io {
-                what: "cannot read",
-                path,
-                source,
-            };
+        move |source| {
+            if source.raw_os_error().is_some() {
+                Self::Io { what, path, source }
+            } else {
+                Self::quarantine(path, source.to_string())
+            }
         }
-        Self::quarantine(path, source.to_string())
     }
 
     pub(crate) fn quarantine(path: impl Into<PathBuf>, why: impl Into<String>) -> Self {

@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-pub(crate) use self::database::{Database, Tree};
+pub(crate) use self::database::{Database, Tree, Value};
 pub(crate) use self::files::{DiskFile, FolderLock, forget_cached, usage};
 use crate::OpenError;
 

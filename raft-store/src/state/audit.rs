@@ -45,8 +45,8 @@ pub(crate) fn audit(
     }
     let base = Base::open(disk, &path, cache_bytes)?;
     base.check_owner(owner)?;
-    let written = base.mark().map_err(|error| damaged(error.to_string()))?;
-    let redo = redo::read(disk, &path).map_err(|error| damaged(format!("its redo file: {error}")))?;
+    let written = base.mark_found()?;
+    let redo = redo::read(disk, &path).map_err(OpenError::unless_told("cannot read the redo file in", &path))?;
     let redo = redo.filter(|(mark, _)| mark.seen() > written.seen());
     let (mark, changes) = match &redo {
         Some((mark, changes)) => (mark, Some(changes)),

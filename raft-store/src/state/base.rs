@@ -133,9 +133,7 @@ impl Base {
     }
 
     fn is_new(&self) -> Result<bool, OpenError> {
-        let mark = self
-            .mark()
-            .map_err(|error| OpenError::quarantine(&self.folder, error.to_string()))?;
+        let mark = self.mark_found()?;
         let first = disk::no_panic(|| self.rows.iter().next().transpose())
             .map_err(|error| OpenError::unreadable(&self.folder, error))?;
         Ok(mark == Mark::default() && first.is_none())
@@ -143,14 +141,19 @@ impl Base {
 
     /// Up to where these tables go.
     pub(crate) fn mark(&self) -> Result<Mark, StorageError> {
-        let damaged = |what: String| StorageError::Damaged { table: 0xFF, what };
-        let found = disk::no_panic(|| self.meta.get(META_APPLIED)).map_err(storage)?;
-        let Some(value) = found else {
-            return Ok(Mark::default());
-        };
-        let (_, payload) = record::open(META_APPLIED, &value).map_err(|what| damaged(what.into()))?;
-        let mut decoder = Decoder::new(Bytes::copy_from_slice(payload));
-        Mark::decode(&mut decoder).map_err(|error| damaged(error.to_string()))
+        decode_mark(self.stored_mark().map_err(storage)?)
+    }
+
+    /// The same while opening, where damage has to be told from a disk that fails.
+    pub(crate) fn mark_found(&self) -> Result<Mark, OpenError> {
+        let found = self
+            .stored_mark()
+            .map_err(|error| OpenError::unreadable(&self.folder, error))?;
+        decode_mark(found).map_err(|error| OpenError::quarantine(&self.folder, error.to_string()))
+    }
+
+    fn stored_mark(&self) -> io::Result<Option<disk::Value>> {
+        disk::no_panic(|| self.meta.get(META_APPLIED))
     }
 
     pub(crate) fn set_mark(&self, mark: &Mark) -> io::Result<()> {
@@ -280,6 +283,16 @@ impl Drop for Base {
             tracing::warn!(folder = %self.folder.display(), %error, "old tables could not be removed");
         }
     }
+}
+
+fn decode_mark(found: Option<disk::Value>) -> Result<Mark, StorageError> {
+    let damaged = |what: String| StorageError::Damaged { table: 0xFF, what };
+    let Some(value) = found else {
+        return Ok(Mark::default());
+    };
+    let (_, payload) = record::open(META_APPLIED, &value).map_err(|what| damaged(what.into()))?;
+    let mut decoder = Decoder::new(Bytes::copy_from_slice(payload));
+    Mark::decode(&mut decoder).map_err(|error| damaged(error.to_string()))
 }
 
 pub(crate) fn storage(error: io::Error) -> StorageError {

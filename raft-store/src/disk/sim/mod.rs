@@ -96,6 +96,12 @@ impl SimDisk {
         self.world.lock().lie = Some(lie);
     }
 
+    /// From now on databases find no room, or do again.
+    #[cfg(test)]
+    pub(crate) fn fill(&self, full: bool) {
+        self.world.lock().full = full;
+    }
+
     /// Whether the power is gone.
     pub(crate) fn is_stopped(&self) -> bool {
         self.world.lock().stopped

@@ -63,6 +63,9 @@ impl SimTree {
             value: value.map(Into::into),
         };
         let mut world = self.database.disk.world.lock();
+        if world.full {
+            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+        }
         world.step(
             || {
                 let verb = if value.is_some() { "insert" } else { "remove" };

@@ -108,6 +108,8 @@ pub(super) struct World {
     /// What the operation would have done in whose middle the power went.
     pub(super) interrupted: Vec<Effect>,
     pub(super) lie: Option<Lie>,
+    /// Databases have no room for more.
+    pub(super) full: bool,
     pub(super) dice: Dice,
 }
 
@@ -124,6 +126,7 @@ impl World {
             stopped_in: String::new(),
             interrupted: Vec::new(),
             lie: None,
+            full: false,
             dice: Dice::new(seed),
         }
     }
