@@ -46,10 +46,15 @@ impl FaultCell {
     }
 
     pub(crate) fn storage(&self, error: &dyn Display) {
+        self.note_doubt();
+        self.set(Fault::Storage(format!("{}: {error}", self.folder.display())));
+    }
+
+    /// Leaves the note without a fault.
+    pub(crate) fn note_doubt(&self) {
         if let Some(doubt) = &self.doubt {
             doubt.note();
         }
-        self.set(Fault::Storage(format!("{}: {error}", self.folder.display())));
     }
 
     pub(crate) fn damaged(&self, what: &dyn Display) {
