@@ -52,7 +52,16 @@ pub(super) struct Maker {
 
 impl Maker {
     /// A segment that is on disk with its name; from the file of an old one, if there is one.
+    /// Nothing half-made stays: on a full disk it would take the room that the next start needs.
     pub(super) fn make(&self, sequence: u64, bytes: u64, old: Option<&Path>) -> io::Result<Segment> {
+        let made = self.try_to_make(sequence, bytes, old);
+        if made.is_err() {
+            let _first_error_counts = self.disk.remove_file(&self.folder.join(UNFINISHED));
+        }
+        made
+    }
+
+    fn try_to_make(&self, sequence: u64, bytes: u64, old: Option<&Path>) -> io::Result<Segment> {
         let unfinished = self.folder.join(UNFINISHED);
         let file = match old {
             Some(old) => {

@@ -367,3 +367,19 @@ fn extents_are_read_again_from_the_disk() {
         }
     }
 }
+
+#[test]
+fn a_segment_that_could_not_be_made_takes_no_room() {
+    let log = Log::new();
+    let mut segments = log.open();
+    // Its name is taken by what cannot be replaced.
+    fs::create_dir(log.path("0000000002.log")).unwrap();
+    append(&mut segments, 0..1, 10);
+    let failed = loop {
+        match segments.tidy() {
+            Ok(_) => std::thread::yield_now(),
+            Err(error) => break error,
+        }
+    };
+    assert!(!log.path(UNFINISHED).exists(), "{failed}: {:?}", log.names());
+}
