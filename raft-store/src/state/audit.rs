@@ -45,7 +45,7 @@ pub(crate) fn audit(
     }
     let base = Base::open(disk, &path, cache_bytes)?;
     base.check_owner(owner)?;
-    let written = base.mark_found()?;
+    let written = base.mark()?;
     let redo = redo::read(disk, &path).map_err(OpenError::unless_told("cannot read the redo file in", &path))?;
     let redo = redo.filter(|(mark, _)| mark.seen() > written.seen());
     let (mark, changes) = match &redo {

@@ -133,19 +133,14 @@ impl Base {
     }
 
     fn is_new(&self) -> Result<bool, OpenError> {
-        let mark = self.mark_found()?;
+        let mark = self.mark()?;
         let first = disk::no_panic(|| self.rows.iter().next().transpose())
             .map_err(|error| OpenError::unreadable(&self.folder, error))?;
         Ok(mark == Mark::default() && first.is_none())
     }
 
-    /// Up to where these tables go.
-    pub(crate) fn mark(&self) -> Result<Mark, StorageError> {
-        decode_mark(self.stored_mark().map_err(storage)?)
-    }
-
-    /// The same while opening, where damage has to be told from a disk that fails.
-    pub(crate) fn mark_found(&self) -> Result<Mark, OpenError> {
+    /// Up to where these tables go. Damage is told from a disk that fails.
+    pub(crate) fn mark(&self) -> Result<Mark, OpenError> {
         let found = self
             .stored_mark()
             .map_err(|error| OpenError::unreadable(&self.folder, error))?;

@@ -117,7 +117,7 @@ impl StateStore {
         let base = Base::open(disk, &folder.join(number.to_string()), cache_bytes)?;
         base.claim(guard.owner())?;
         finish_checkpoint(&base)?;
-        let mark = base.mark_found()?;
+        let mark = base.mark()?;
         check_checkpoint(data_dir, &mark, promises)?;
         if !found.written {
             current::write(disk, &folder, number)

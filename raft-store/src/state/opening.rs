@@ -44,7 +44,7 @@ pub(super) fn finish_checkpoint(base: &Base) -> Result<(), OpenError> {
     let unreadable = OpenError::unless_told("cannot read the redo file in", folder);
     if let Some((mark, changes)) = redo::read(base.disk(), folder).map_err(unreadable)? {
         // Done again also where the mark is there already: it may have reached the disk before the rows.
-        if mark.seen() >= base.mark_found()?.seen() {
+        if mark.seen() >= base.mark()?.seen() {
             tracing::info!(
                 rows = changes.len(),
                 seen = mark.seen(),
