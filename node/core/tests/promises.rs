@@ -203,6 +203,28 @@ fn a_machine_that_revives_ended_sessions_is_found() {
     );
 }
 
+/// A device's first token is shown long after its second one was given, by the session that began with the second.
+const COPIED: [Act; 3] = [
+    Act::SignIn {
+        who: 2,
+        device: true,
+        always: false,
+    },
+    Act::Wait { seconds: 301 },
+    Act::Own(Own::StepUpOnDevice { pick: 1 }),
+];
+
+#[test]
+fn a_machine_that_steps_up_a_session_as_it_was_before_the_entry_is_found() {
+    fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
+        if matches!(entry.command, Command::StepUp(_)) {
+            return keeping(Table::Sessions, index, entry, tables);
+        }
+        sound(index, entry, tables)
+    }
+    bites("se_2", broken, &COPIED);
+}
+
 #[test]
 fn a_machine_that_leaves_sessions_of_a_disabled_account_is_found() {
     fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {

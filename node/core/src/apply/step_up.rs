@@ -10,6 +10,7 @@ use super::standing::Standing;
 use crate::command::StepUp;
 use crate::error::Fault;
 use crate::factor::{Factor, Methods};
+use crate::query;
 use crate::reply::{Denial, Reply};
 use crate::session::{Proved, Session};
 use crate::tables::schema::put;
@@ -38,6 +39,10 @@ pub(super) fn apply(moment: Moment<'_>, command: &StepUp, tables: &mut impl Tabl
         return Ok(decision.by(command.session));
     }
     standing.settle(moment, tables)?;
+    // A device token that was copied has ended the sessions of its device: this one may be among them.
+    let Some(session) = query::session(tables, session.id)?.filter(|session| session.is_live(now)) else {
+        return denied(Denial::SessionRevoked {});
+    };
     let own = standing.factors.iter().any(Factor::is_bound) || account.email_factor_since.is_some();
     let Some(answer) = &command.answer else {
         if own {
@@ -107,7 +112,8 @@ mod tests {
     use crate::command::*;
     use crate::factor::Methods;
     use crate::ids::{ChallengeId, SessionId};
-    use crate::limits::STEP_UP_SECONDS;
+    use crate::limits::{DEVICE_GRACE_SECONDS, STEP_UP_SECONDS};
+    use crate::outbox::Notice;
     use crate::reply::{Denial, Reply};
 
     fn step_up(bench: &mut Bench, session: SessionId, password: bool, answer: Option<Answer>) -> Reply {
@@ -170,6 +176,41 @@ mod tests {
             step_up(&mut bench, grant.session, false, None),
             Reply::Denied(Denial::InvalidCommand {}),
             "something must be shown"
+        );
+    }
+
+    #[test]
+    fn a_step_up_does_not_revive_the_session_that_its_copied_device_token_ends() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        let challenge = bench.start(account);
+        let first = bench.device_of(account, factor, challenge);
+        let session = crate::query::sessions_of(&bench.tables, account).unwrap();
+        let session = session.iter().find(|row| row.device == Some(first.device)).unwrap().id;
+        bench.show_device(first);
+        let step = bench.step();
+        let newer = granted(bench.log_in(account, Some((factor, Some(step)))));
+        assert_eq!(newer.device.map(|grant| grant.generation), Some(2));
+        bench.wait(DEVICE_GRACE_SECONDS + 1);
+        bench.notices();
+        bench.show_device(first);
+        let answer = Answer {
+            totp: Some(CodeEvidence {
+                factor,
+                matched_step: Some(bench.step()),
+            }),
+            ..Answer::default()
+        };
+        let reply = step_up(&mut bench, session, false, Some(answer));
+        assert_eq!(reply, Reply::Denied(Denial::SessionRevoked {}));
+        assert_eq!(bench.notices(), [Notice::DeviceTokenCopied {}]);
+        let row = crate::query::session(&bench.tables, session).unwrap().unwrap();
+        assert_eq!(row.revoked_at, Some(bench.now));
+        bench.device = None;
+        assert_eq!(
+            bench.refresh(session, row.generation),
+            Reply::Denied(Denial::SessionRevoked {}),
+            "ended for good"
         );
     }
 

@@ -185,6 +185,17 @@ fn sessions_stay_ended(before: &MemoryTables, after: &MemoryTables) -> Verdict {
             || format!("{:?} lives again", session.id),
         )?;
     }
+    live_sessions_are_listed(after)
+}
+
+/// SE-2: a session that was not ended is in the index of its account, or nobody could end it.
+fn live_sessions_are_listed(after: &MemoryTables) -> Verdict {
+    for session in sessions(after).into_iter().filter(|row| row.revoked_at.is_none()) {
+        let listed = query::sessions_of(after, session.account).unwrap();
+        ensure(listed.iter().any(|row| row.id == session.id), "se_2", || {
+            format!("{:?} lives in no index", session.id)
+        })?;
+    }
     Ok(())
 }
 

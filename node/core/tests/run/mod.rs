@@ -33,7 +33,8 @@ pub(crate) struct Run {
     drawn: u128,
     accounts: Vec<AccountId>,
     admin: Option<SessionId>,
-    device: Option<DeviceProof>,
+    /// Every token of a device that account 2 got, the newest last.
+    devices: Vec<DeviceProof>,
     challenges: Vec<ChallengeId>,
     sessions: Vec<SessionId>,
     tokens: Vec<(Mac, AccountId)>,
@@ -62,7 +63,7 @@ impl Run {
             drawn: 0,
             accounts: Vec::new(),
             admin: None,
-            device: None,
+            devices: Vec::new(),
             challenges: Vec::new(),
             sessions: Vec::new(),
             tokens: Vec::new(),
@@ -206,8 +207,9 @@ impl Run {
         self.now = Timestamp(self.now.0 + 1_000);
         let device = match act {
             Act::SignIn { who, device, .. } | Act::WrongPassword { who, device } => {
-                self.device.filter(|_| device && who == 2)
+                last(&self.devices, 0).filter(|_| device && who == 2)
             }
+            Act::Own(Own::StepUpOnDevice { pick }) => last(&self.devices, pick),
             Act::Wait { seconds } => {
                 self.now = self.now.plus_seconds(seconds);
                 return Ok(());
@@ -371,7 +373,7 @@ impl Run {
         if let Reply::SessionStarted(grant) = reply {
             self.sessions.push(grant.session);
             if let Some(device) = grant.device {
-                self.device = Some(DeviceProof {
+                self.devices.push(DeviceProof {
                     device: device.device,
                     generation: device.generation,
                 });

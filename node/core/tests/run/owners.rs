@@ -11,17 +11,40 @@ use auth_core::secret::Sealed;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Own {
     AddTotp,
-    ConfirmTotp { offset: u64 },
-    RemoveTotp { pick: usize },
+    ConfirmTotp {
+        offset: u64,
+    },
+    RemoveTotp {
+        pick: usize,
+    },
     RecoveryCodes,
-    MailedCodes { who: usize, enabled: bool },
-    AskAddress { who: usize, to: usize },
-    ProveAddress { pick: usize },
-    SetPolicy { kind: u8 },
+    MailedCodes {
+        who: usize,
+        enabled: bool,
+    },
+    AskAddress {
+        who: usize,
+        to: usize,
+    },
+    ProveAddress {
+        pick: usize,
+    },
+    SetPolicy {
+        kind: u8,
+    },
     KnowDevice,
+    /// Account 2 proves itself anew where it shows one of the device tokens that it got.
+    StepUpOnDevice {
+        pick: usize,
+    },
     ForgetDevice,
-    SetRole { who: usize, admin: bool },
-    ResetFactors { who: usize },
+    SetRole {
+        who: usize,
+        admin: bool,
+    },
+    ResetFactors {
+        who: usize,
+    },
 }
 
 /// Addresses that accounts want: each other's, and free ones.
@@ -77,6 +100,12 @@ impl Run {
                 };
                 self.sign_in(2, false, Some(device))
             }
+            Own::StepUpOnDevice { .. } => Command::StepUp(StepUp {
+                session: self.session_of(2)?,
+                base_seq: self.seq(self.accounts[2]),
+                password: true,
+                answer: None,
+            }),
             Own::ForgetDevice => {
                 let devices = query::devices(&self.tables, self.accounts[2]).unwrap();
                 Command::ForgetDevice(ForgetDevice {
