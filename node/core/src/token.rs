@@ -42,3 +42,14 @@ pub struct MailToken {
     #[n(4)]
     pub answers_left: u8,
 }
+
+impl MailToken {
+    /// Whether it proves this address, as looked up.
+    #[must_use]
+    pub fn proves(&self, key: &str) -> bool {
+        match &self.purpose {
+            TokenPurpose::ConfirmEmail { email_key, .. } => email_key == key,
+            TokenPurpose::ResetPassword {} => false,
+        }
+    }
+}

@@ -323,6 +323,32 @@ fn a_machine_that_takes_an_address_before_it_is_proven_is_found() {
 }
 
 #[test]
+fn a_machine_that_takes_an_address_from_before_the_password_is_found() {
+    fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
+        if matches!(entry.command, Command::ChangePassword(_)) {
+            return keeping(Table::MailTokens, index, entry, tables);
+        }
+        if matches!(entry.command, Command::ConfirmEmail(_)) {
+            let forgetful = |row: Account| Account {
+                password_changed_at: None,
+                ..row
+            };
+            return tampered(Table::Accounts, forgetful, index, entry, tables);
+        }
+        sound(index, entry, tables)
+    }
+    bites(
+        "rc_4",
+        broken,
+        &[
+            Act::Own(Own::AskAddress { who: 2, to: 2 }),
+            Act::ChangePassword { pick: 0 },
+            Act::Own(Own::ProveAddress { pick: 0 }),
+        ],
+    );
+}
+
+#[test]
 fn a_machine_that_overwrites_a_newer_policy_is_found() {
     fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
         let reply = sound(index, entry, tables)?;

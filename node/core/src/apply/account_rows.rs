@@ -120,6 +120,20 @@ pub(super) fn confirm_address(now: Timestamp, account: &mut Account, policy: &Po
     }
 }
 
+/// Voids the token of an address that shall take the place of the account's: whoever asked for it need not be the owner.
+/// A token that proves the account's own address stays.
+pub(super) fn drop_address_change(account: &mut Account, tables: &mut impl Tables) -> Result<(), Fault> {
+    let Some(hash) = account.address_token else {
+        return Ok(());
+    };
+    let token: Option<MailToken> = get(tables, Table::MailTokens, &hash.0)?;
+    if token.is_none_or(|token| !token.proves(&account.email_key)) {
+        account.address_token = None;
+        tables.remove(Table::MailTokens, &hash.0)?;
+    }
+    Ok(())
+}
+
 /// Sets a password: sessions but one end, what was begun with the old one is void, the owner is told.
 pub(super) fn set_password(
     moment: Moment<'_>,
@@ -135,6 +149,7 @@ pub(super) fn set_password(
     if let Some(token) = account.reset_token.take() {
         tables.remove(Table::MailTokens, &token.0)?;
     }
+    drop_address_change(account, tables)?;
     sessions::end_all(moment.now, account.id, but, tables)?;
     outbox::notify(moment, account, Notice::PasswordChanged {}, tables)
 }

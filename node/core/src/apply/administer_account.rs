@@ -69,7 +69,7 @@ fn act(
                 return Ok(Err(Denial::LastAdmin {}));
             }
             account.status = AccountStatus::Disabled;
-            sessions::end_all(moment.now, account.id, None, tables)?;
+            end_all(moment, &mut account, tables)?;
             "account_disabled_by_admin"
         }
         AdminAction::Unlock {} => {
@@ -84,11 +84,11 @@ fn act(
                 return Ok(Err(denial));
             }
             account.role = *role;
-            sessions::end_all(moment.now, account.id, None, tables)?;
+            end_all(moment, &mut account, tables)?;
             "role_set"
         }
         AdminAction::EndSessions {} => {
-            sessions::end_all(moment.now, account.id, None, tables)?;
+            end_all(moment, &mut account, tables)?;
             "sessions_ended"
         }
         AdminAction::ResetFactors {} => {
@@ -150,6 +150,12 @@ fn unlock(account: &mut Account, tables: &mut impl Tables) -> Result<(), Fault> 
     Ok(())
 }
 
+/// Ends the account's sessions, and voids the address that one of them asked for.
+fn end_all(moment: Moment<'_>, account: &mut Account, tables: &mut impl Tables) -> Result<(), Fault> {
+    account_rows::drop_address_change(account, tables)?;
+    sessions::end_all(moment.now, account.id, None, tables).map(|_| ())
+}
+
 fn reset_factors(moment: Moment<'_>, account: &mut Account, tables: &mut impl Tables) -> Result<(), Fault> {
     unlock(account, tables)?;
     for factor in query::factors(tables, account.id)? {
@@ -160,7 +166,7 @@ fn reset_factors(moment: Moment<'_>, account: &mut Account, tables: &mut impl Ta
     }
     tables.remove(Table::RecoveryCodes, &account.id.0)?;
     account.email_factor_since = None;
-    sessions::end_all(moment.now, account.id, None, tables)?;
+    end_all(moment, account, tables)?;
     outbox::notify(moment, account, Notice::FactorsReset {}, tables)
 }
 

@@ -1,7 +1,7 @@
 //! Acts of administrators, and what a search of accounts and of the audit finds.
 
 use crate::account::{AccountStatus, Role};
-use crate::apply::testing::{Bench, token};
+use crate::apply::testing::{Bench, mac, token};
 use crate::command::*;
 use crate::ids::{AccountId, SessionId};
 use crate::outbox::Notice;
@@ -51,6 +51,37 @@ fn only_an_administrator_at_aal2_administers_and_each_act_names_its_actor() {
         act(&mut bench, session, missing, AdminAction::Unlock {}),
         Reply::Denied(Denial::NotFound {})
     );
+}
+
+#[test]
+fn an_administrator_who_ends_sessions_voids_the_address_that_one_of_them_asked_for() {
+    let actions = [
+        AdminAction::Disable {},
+        AdminAction::EndSessions {},
+        AdminAction::ResetFactors {},
+        AdminAction::SetRole { role: Role::User },
+    ];
+    for action in actions {
+        let (mut bench, _, admin) = admin();
+        let ana = bench.mailed_account("ana");
+        let session = bench.plain_session(ana).session;
+        let asked = bench.run(Command::RequestEmailChange(RequestEmailChange {
+            session,
+            email: "evil@example.net".into(),
+            email_key: "evil@example.net".into(),
+            token: token(1),
+        }));
+        assert_eq!(asked, Reply::Done {});
+        assert_eq!(
+            act(&mut bench, admin, ana, action.clone()),
+            Reply::Done {},
+            "{action:?}"
+        );
+        assert_eq!(act(&mut bench, admin, ana, AdminAction::Activate {}), Reply::Done {});
+        let confirm = Command::ConfirmEmail(ConfirmEmail { token: mac(1) });
+        assert_eq!(bench.run(confirm), Reply::Denied(Denial::TokenGone {}), "{action:?}");
+        assert_eq!(bench.account(ana).email, "ana@example.org");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::decision::{Decision, Moment};
 use super::{account_rows, guess, outbox};
+use crate::account::{Account, AccountStatus};
 use crate::command::ConfirmEmail;
 use crate::error::Fault;
 use crate::ids::AccountId;
@@ -10,17 +11,18 @@ use crate::query;
 use crate::reply::{Denial, Reply};
 use crate::tables::schema::{get, put};
 use crate::tables::{Table, Tables};
-use crate::token::TokenPurpose;
+use crate::token::{MailToken, TokenPurpose};
 
 pub(super) fn apply(moment: Moment<'_>, command: &ConfirmEmail, tables: &mut impl Tables) -> Result<Decision, Fault> {
     let gone = Decision::denied(Denial::TokenGone {});
     let Some(token) = query::mail_token(tables, &command.token, moment.now)? else {
         return Ok(gone);
     };
-    let TokenPurpose::ConfirmEmail { email, email_key } = token.purpose else {
+    let Some(mut account) = query::account(tables, token.account)?.filter(|account| may_confirm(&token, account))
+    else {
         return Ok(gone);
     };
-    let Some(mut account) = query::account(tables, token.account)? else {
+    let TokenPurpose::ConfirmEmail { email, email_key } = token.purpose else {
         return Ok(gone);
     };
     let id = account.id;
@@ -47,10 +49,17 @@ pub(super) fn apply(moment: Moment<'_>, command: &ConfirmEmail, tables: &mut imp
     Ok(Decision::new(Reply::EmailConfirmed { account: id }).about(id))
 }
 
+/// Another address than the account's does not outlive the password that it was asked for under; and a disabled account
+/// changes nothing.
+fn may_confirm(token: &MailToken, account: &Account) -> bool {
+    let since_password = token.proves(&account.email_key) || !account.is_older_than_password(token.created_at);
+    account.status != AccountStatus::Disabled && since_password
+}
+
 #[cfg(test)]
 mod tests {
     use crate::account::AccountStatus;
-    use crate::apply::testing::{Bench, mac, token};
+    use crate::apply::testing::{Bench, mac, password, token};
     use crate::command::*;
     use crate::ids::SessionId;
     use crate::limits::{CONFIRMATION_SECONDS, STEP_UP_SECONDS};
@@ -128,6 +137,80 @@ mod tests {
         bench.register("cat", "cat@example.org");
         assert_eq!(confirm(&mut bench, 2), GONE);
         assert_eq!(bench.account(account).email, "ana@example.org");
+    }
+
+    /// An account whose thief asked for another address, from a session that was fresh.
+    fn asked() -> (Bench, crate::ids::AccountId) {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let session = bench.plain_session(account).session;
+        assert_eq!(change(&mut bench, session, "evil@example.net", 1), Reply::Done {});
+        bench.wait(60);
+        (bench, account)
+    }
+
+    #[test]
+    fn a_new_password_voids_an_address_that_somebody_asked_for_before() {
+        let (mut bench, account) = asked();
+        let subject = ResetSubject::Account(account);
+        bench.run(Command::RequestPasswordReset(RequestPasswordReset {
+            subject,
+            token: token(2),
+        }));
+        let reset = ResetPassword {
+            token: mac(2),
+            base_seq: bench.account(account).auth_seq,
+            password: password(true),
+            answer: None,
+        };
+        assert_eq!(bench.run(Command::ResetPassword(reset)), Reply::Done {});
+        assert_eq!(bench.account(account).address_token, None);
+        assert_eq!(query::mail_token(&bench.tables, &mac(1), bench.now).unwrap(), None);
+        assert_eq!(confirm(&mut bench, 1), GONE);
+        assert_eq!(bench.account(account).email, "ana@example.org");
+        // What the owner asks for from then on counts.
+        bench.wait(60);
+        let session = bench.plain_session(account).session;
+        assert_eq!(change(&mut bench, session, "ana@example.net", 3), Reply::Done {});
+        assert_eq!(confirm(&mut bench, 3), Reply::EmailConfirmed { account });
+    }
+
+    #[test]
+    fn an_address_that_was_asked_for_under_an_older_password_is_void_although_its_token_is_there() {
+        let (mut bench, account) = asked();
+        let now = bench.now;
+        bench.change(account, |row| row.password_changed_at = Some(now));
+        assert_eq!(confirm(&mut bench, 1), GONE);
+        assert_eq!(bench.account(account).email, "ana@example.org");
+    }
+
+    #[test]
+    fn a_disabled_account_confirms_no_address() {
+        let (mut bench, account) = asked();
+        bench.change(account, |row| row.status = AccountStatus::Disabled);
+        assert_eq!(confirm(&mut bench, 1), GONE);
+        assert_eq!(bench.account(account).email, "ana@example.org");
+    }
+
+    #[test]
+    fn a_new_password_leaves_the_proof_of_the_own_address() {
+        let mut bench = Bench::new();
+        let new = RegisterAccount {
+            confirmation: Some(token(1)),
+            password_alone: true,
+            ..bench.new_account("ana", "ana@example.org")
+        };
+        let account = new.account;
+        bench.run(Command::RegisterAccount(new));
+        let session = bench.plain_session(account).session;
+        bench.wait(60);
+        let change = ChangePassword {
+            session,
+            base_seq: bench.account(account).auth_seq,
+            password: password(true),
+        };
+        assert_eq!(bench.run(Command::ChangePassword(change)), Reply::Done {});
+        assert_eq!(confirm(&mut bench, 1), Reply::EmailConfirmed { account });
     }
 
     #[test]

@@ -145,8 +145,23 @@ fn addresses_are_proven(entry: &Entry, before: &MemoryTables, after: &MemoryTabl
         ensure(by_mail || !moved && (!proven || reset), "rc_4", || {
             format!("{} became {} unproven", old.email_key, account.email_key)
         })?;
+        if moved {
+            ensure(was_asked_for_since(entry, before, &old), "rc_4", || {
+                format!("{} was asked for before the password was changed", account.email_key)
+            })?;
+        }
     }
     Ok(())
+}
+
+/// Whether the new address was asked for under the password that the account has; and it may log in.
+fn was_asked_for_since(entry: &Entry, before: &MemoryTables, account: &Account) -> bool {
+    let Command::ConfirmEmail(command) = &entry.command else {
+        return false;
+    };
+    let token = query::mail_token(before, &command.token, Timestamp(0)).unwrap();
+    let asked = token.map(|token| token.created_at);
+    account.is_active() && asked > account.password_changed_at
 }
 
 /// The policy changes by its command, one version after the other.
