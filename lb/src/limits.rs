@@ -44,6 +44,8 @@ pub const TARGET_BYTES_MAX: usize = 4_096;
 pub const HEADERS_COUNT_MAX: usize = 100;
 /// Names and values of all headers of a request together.
 pub const HEADERS_BYTES_MAX: usize = 32 * 1024;
+/// Bytes that the head of a request over HTTP/1 may have before it is looked at.
+pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Time to receive a request body.
 pub const BODY_READ_MS_MAX: u64 = 10_000;
 /// Time between two reads of a request.
@@ -60,6 +62,10 @@ pub const CLIENT_HEAD_MS_MAX: u64 = 10_000;
 pub const CLIENT_HANDSHAKE_MS_MAX: u64 = 10_000;
 /// Largest number of connections that can be configured.
 pub const CONNECTIONS_MAX: u64 = 1_000_000;
+/// Errors in a row after which a process that leaves gives up accepting whoever had connected.
+pub const BACKLOG_FAULTS_MAX: u32 = 20;
+/// Pause after an error before the next connection is accepted: others have to end first.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Open files for everything that is no client's connection and no idle one to a node.
 pub const OPEN_FILES_BESIDE_CONNECTIONS: usize = 512;
 /// Entries of `X-Forwarded-For` that are looked at, from the right.
@@ -137,6 +143,10 @@ pub const CLOSE_LINGER_MS: u64 = 400;
 /// Silence after which a client's connection is closed when nobody is let in any more.
 pub const DRAIN_SILENCE_MS: u64 = 2_000;
 
+const _: () = assert!(
+    HEAD_BYTES_MAX > TARGET_BYTES_MAX + HEADERS_BYTES_MAX + 8 * HEADERS_COUNT_MAX,
+    "what is admitted must get that far"
+);
 const _: () = assert!(NODES_MAX <= 64);
 const _: () = assert!(PROBE_FAILURES_MAX < PROBE_SILENCES_MAX);
 const _: () = assert!(RETRY_REMAINING_MS_MIN < UNKNOWN_RETRY_REMAINING_MS_MIN);

@@ -20,14 +20,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use auth_api::headers::{NOT_EXECUTED, TRACEPARENT};
 use bytes::Bytes;
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use parking_lot::Mutex;
 use pingora::http::{RequestHeader, ResponseHeader};
 use pingora::modules::http::HttpModules;
 use pingora::proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorType, Result};
+use tokio::time::timeout;
 
+use answer::Answer;
 use context::Context;
 use failure::{answer_to, cause_of};
 use hygiene::Introduction;
@@ -37,7 +39,7 @@ use crate::cluster::Cluster;
 use crate::config::StrictTransport;
 use crate::drain::Lifecycle;
 use crate::front::Pace;
-use crate::limits::UNAVAILABLE_RETRY_AFTER_SECONDS;
+use crate::limits::{CLIENT_WRITE_MS_MAX, UNAVAILABLE_RETRY_AFTER_SECONDS};
 use crate::live::SharedLive;
 use crate::metrics::Metrics;
 use crate::pool::budget::Budget;
@@ -113,6 +115,7 @@ impl ProxyHttp for Proxy {
         if let Some(pace) = Pace::of(session) {
             pace.request_begins();
         }
+        intake::limit_times(session);
         self.budget.lock().request(clock::ms_at(context.started));
         Ok(())
     }
@@ -121,9 +124,8 @@ impl ProxyHttp for Proxy {
         let Err(answer) = self.take_in(session, context).await else {
             return Ok(false);
         };
-        // A client that is gone cannot be told.
-        let _ = answer.send(session, &context.id, context.strict_transport).await;
-        if answer.status == StatusCode::PAYLOAD_TOO_LARGE {
+        tell(answer, session, context).await;
+        if intake::is_body_drained(&answer, session) {
             intake::drain_refused_body(session).await;
         }
         Ok(true)
@@ -191,6 +193,10 @@ impl ProxyHttp for Proxy {
                 }
             }
         }
+        if is_without_body(&session.req_header().method, response) {
+            // The node is done: no piece of a body will tell so.
+            context.lease = None;
+        }
         hygiene::present(
             response,
             &context.id,
@@ -256,7 +262,7 @@ impl ProxyHttp for Proxy {
     async fn fail_to_proxy(&self, session: &mut Session, error: &Error, context: &mut Context) -> FailToProxy {
         let answer = answer_to(context, error);
         if let Some(answer) = answer {
-            let _ = answer.send(session, &context.id, context.strict_transport).await;
+            tell(answer, session, context).await;
         }
         FailToProxy {
             error_code: answer.map_or(0, |answer| answer.status.as_u16()),
@@ -309,6 +315,17 @@ impl ProxyHttp for Proxy {
     fn request_summary(&self, session: &Session, context: &Context) -> String {
         format!("{} {} {}", session.req_header().method, context.pattern, context.id)
     }
+}
+
+/// Sends an answer of our own. A client that is gone cannot be told, and one that takes nothing is not waited for.
+async fn tell(answer: Answer, session: &mut Session, context: &Context) {
+    let sending = answer.send(session, &context.id, context.strict_transport);
+    let _ = timeout(Duration::from_millis(CLIENT_WRITE_MS_MAX), sending).await;
+}
+
+/// Whether the head of an answer is all that the node sends.
+fn is_without_body(method: &Method, response: &ResponseHeader) -> bool {
+    *method == Method::HEAD || matches!(response.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
 fn milliseconds(span: Duration) -> f64 {

@@ -79,11 +79,11 @@ impl Reloader {
     }
 
     fn read_again(&mut self, is_asked: bool) -> Vec<Arc<Node>> {
-        let outcome = Config::load(&self.path)
-            .map_err(|error| error.to_string())
-            .and_then(|config| self.apply(config));
-        self.read = fingerprint(&self.path, &self.live.load().config);
-        self.seen.clone_from(&self.read);
+        let (read, loaded) = self.load();
+        // What changes while it is read is noticed at the next look.
+        self.seen.clone_from(&read);
+        self.read = read;
+        let outcome = loaded.and_then(|config| self.apply(config));
         match outcome {
             Ok(added) => {
                 self.problem = None;
@@ -97,6 +97,20 @@ impl Reloader {
                 self.problem = Some(problem);
                 Vec::new()
             }
+        }
+    }
+
+    /// The configuration, and its files as they were before they were read.
+    fn load(&self) -> (Fingerprint, Result<Config, String>) {
+        let known = Arc::clone(&self.live.load().config);
+        let read = fingerprint(&self.path, &known);
+        match Config::load(&self.path) {
+            // Of other files nothing is known from before.
+            Ok(config) if config.files != known.files => {
+                let read = fingerprint(&self.path, &config);
+                (read, Config::load(&self.path).map_err(|error| error.to_string()))
+            }
+            loaded => (read, loaded.map_err(|error| error.to_string())),
         }
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Who was let in by the kernel is served, also when the process is about to go.
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
@@ -19,8 +20,10 @@ use super::crowd::{Crowd, Place};
 use super::proxy_protocol;
 use super::stream::ClientStream;
 use super::turns;
-use crate::limits::CLIENT_HANDSHAKE_MS_MAX;
+use crate::limits::{ACCEPT_PAUSE_MS, BACKLOG_FAULTS_MAX, CLIENT_HANDSHAKE_MS_MAX};
 use crate::metrics::ClientFault;
+
+const ACCEPT_PAUSE: Duration = Duration::from_millis(ACCEPT_PAUSE_MS);
 
 /// Why a connection was not served.
 enum Turned {
@@ -47,15 +50,35 @@ pub(super) async fn run(front: Arc<Front>, socket: TcpListener, mut shutdown: Sh
             Err(error) => {
                 // Out of file descriptors: others have to end first.
                 tracing::warn!(%error, "front cannot accept");
-                sleep(Duration::from_millis(100)).await;
+                sleep(ACCEPT_PAUSE).await;
             }
         }
     }
-    // Closing the socket would reset whom the kernel has connected and nobody has accepted yet.
+    // Whoever comes in from now on must see the change that this has seen: HTTP/2 waits for it to say goodbye.
+    shutdown.mark_changed();
+    take_backlog(&front, socket, &shutdown).await;
+}
+
+/// Takes in whom the kernel has connected and nobody has accepted yet: closing the socket would reset them.
+async fn take_backlog(front: &Arc<Front>, socket: TcpListener, shutdown: &ShutdownWatch) {
     let Ok(socket) = socket.into_std() else { return };
-    while let Ok((stream, peer)) = socket.accept() {
-        if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
-            welcome(&front, stream, peer, &shutdown);
+    let mut faults = 0;
+    while faults < BACKLOG_FAULTS_MAX {
+        match socket.accept() {
+            Ok((stream, peer)) => {
+                faults = 0;
+                if let Ok(stream) = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream)) {
+                    welcome(front, stream, peer, shutdown);
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+            // That one has left already.
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                faults += 1;
+                tracing::warn!(%error, "front cannot accept who had connected");
+                sleep(ACCEPT_PAUSE).await;
+            }
         }
     }
 }

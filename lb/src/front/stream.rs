@@ -1,4 +1,5 @@
-//! A client's connection after its handshake, which cuts off clients that send the head of a request too slowly.
+//! A client's connection after its handshake, which cuts off clients that send the head of a request too slowly or without end,
+//! and those that take nothing of what they are sent.
 //!
 //! Between two requests a connection may rest. From the first byte of a request on, its headers must be complete within
 //! [`CLIENT_HEAD_MS_MAX`], however the bytes drip: pingora would count the pause before each of them only. On a connection that
@@ -27,7 +28,8 @@ use tokio::time::{Sleep, sleep};
 
 use super::blocks::Blocks;
 use super::gather::Gather;
-use crate::limits::{CLIENT_HEAD_MS_MAX, FIRST_BYTES_MAX};
+use super::stall::Stall;
+use crate::limits::{CLIENT_HEAD_MS_MAX, FIRST_BYTES_MAX, HEAD_BYTES_MAX};
 
 /// Whether a request is open on a connection, and how many there were.
 #[derive(Debug, Default)]
@@ -64,6 +66,7 @@ pub(super) struct ClientStream {
     begun: Vec<u8>,
     /// HTTP/1 only: HTTP/2 gathers its frames itself.
     gather: Option<Gather>,
+    stall: Stall,
 }
 
 /// What a client has only so much time for.
@@ -88,6 +91,8 @@ struct Open {
 struct Head {
     /// Requests that had begun before.
     after: u64,
+    /// Its bytes so far; pingora keeps them all, and parses them anew with each read.
+    bytes: usize,
     /// Runs from the moment when the rest has to be waited for; most heads come in one piece.
     given_up: Option<Pin<Box<Sleep>>>,
 }
@@ -108,6 +113,7 @@ impl ClientStream {
             watch,
             begun: Vec::new(),
             gather,
+            stall: Stall::default(),
             inner,
         }
     }
@@ -142,8 +148,8 @@ impl ClientStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Looks at the clock after a read of these bytes, or none; true when the client takes too long.
-    fn is_too_slow(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> bool {
+    /// Looks at the clock after a read of these bytes, or none; true when the client takes too long or its head is too long.
+    fn is_too_much(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> bool {
         match &mut self.watch {
             Watch::Blocks { blocks, open } => {
                 blocks.read(bytes);
@@ -151,7 +157,7 @@ impl ClientStream {
             }
             Watch::Heads(head) => {
                 let pace = self.digest.as_ref().and_then(|digest| digest.extension.get::<Pace>());
-                pace.is_some_and(|pace| is_head_too_slow(head, pace, !bytes.is_empty(), cx))
+                pace.is_some_and(|pace| is_head_too_much(head, pace, bytes.len(), cx))
             }
         }
     }
@@ -173,7 +179,7 @@ fn is_block_too_slow(blocks: &Blocks, open: &mut Option<Open>, cx: &mut Context<
     open.given_up.as_mut().poll(cx).is_ready()
 }
 
-fn is_head_too_slow(head: &mut Option<Head>, pace: &Pace, has_bytes: bool, cx: &mut Context<'_>) -> bool {
+fn is_head_too_much(head: &mut Option<Head>, pace: &Pace, bytes: usize, cx: &mut Context<'_>) -> bool {
     let (is_open, begun) = (pace.is_open.load(Ordering::Acquire), pace.begun.load(Ordering::Acquire));
     if is_open {
         *head = None;
@@ -183,18 +189,21 @@ fn is_head_too_slow(head: &mut Option<Head>, pace: &Pace, has_bytes: bool, cx: &
         // That one came through.
         *head = None;
     }
-    if has_bytes && head.is_none() {
-        *head = Some(Head {
+    if bytes > 0 {
+        let head = head.get_or_insert(Head {
             after: begun,
+            bytes: 0,
             given_up: None,
         });
+        head.bytes = head.bytes.saturating_add(bytes);
+        return head.bytes > HEAD_BYTES_MAX;
     }
     match head {
-        Some(head) if !has_bytes => {
+        Some(head) => {
             let given_up = head.given_up.get_or_insert_with(head_timer);
             given_up.as_mut().poll(cx).is_ready()
         }
-        Some(_) | None => false,
+        None => false,
     }
 }
 
@@ -207,7 +216,7 @@ impl AsyncRead for ClientStream {
         let this = self.get_mut();
         let before = buf.filled().len();
         let read = this.poll_more(cx, buf);
-        if matches!(read, Poll::Ready(Err(_))) || !this.is_too_slow(&buf.filled()[before..], cx) {
+        if matches!(read, Poll::Ready(Err(_))) || !this.is_too_much(&buf.filled()[before..], cx) {
             return read;
         }
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
@@ -217,26 +226,30 @@ impl AsyncRead for ClientStream {
 impl AsyncWrite for ClientStream {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        match &mut this.gather {
+        let written = match &mut this.gather {
             Some(gather) => gather.poll_write(&mut this.inner, cx, buf),
             None => Pin::new(&mut this.inner).poll_write(cx, buf),
-        }
+        };
+        this.stall.watch(written, cx)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match &mut this.gather {
+        let flushed = match &mut this.gather {
             Some(gather) => gather.poll_flush(&mut this.inner, cx),
             None => Pin::new(&mut this.inner).poll_flush(cx),
-        }
+        };
+        this.stall.watch(flushed, cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if let Some(gather) = &mut this.gather {
-            ready!(gather.poll_flush(&mut this.inner, cx))?;
+            let flushed = gather.poll_flush(&mut this.inner, cx);
+            ready!(this.stall.watch(flushed, cx))?;
         }
-        Pin::new(&mut this.inner).poll_shutdown(cx)
+        let closed = Pin::new(&mut this.inner).poll_shutdown(cx);
+        this.stall.watch(closed, cx)
     }
 
     fn poll_write_vectored(
@@ -246,7 +259,8 @@ impl AsyncWrite for ClientStream {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         if this.gather.is_none() {
-            return Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
+            let written = Pin::new(&mut this.inner).poll_write_vectored(cx, bufs);
+            return this.stall.watch(written, cx);
         }
         let first = bufs.iter().find(|buf| !buf.is_empty()).map_or(&[][..], |buf| buf);
         Pin::new(this).poll_write(cx, first)
@@ -261,8 +275,7 @@ impl AsyncWrite for ClientStream {
 impl Shutdown for ClientStream {
     async fn shutdown(&mut self) {
         // What is held belongs to an answer that is over; a client that is gone cannot be told.
-        let _ = AsyncWriteExt::flush(self).await;
-        Shutdown::shutdown(&mut self.inner).await;
+        let _ = AsyncWriteExt::shutdown(self).await;
     }
 }
 

@@ -31,7 +31,13 @@ pub(super) fn answer_to(context: &Context, error: &Error) -> Option<Answer> {
                     | ErrorType::WriteTimedout
                     | ErrorType::H2Error
             );
-            (!is_gone).then_some(admit::bad("The request is malformed."))
+            // What a client sends on top does not undo what a node was told to do.
+            let answer = if context.is_outcome_open {
+                unavailable(context)
+            } else {
+                admit::bad("The request is malformed.")
+            };
+            (!is_gone).then_some(answer)
         }
         ErrorSource::Upstream | ErrorSource::Internal | ErrorSource::Unset => Some(unavailable(context)),
     }

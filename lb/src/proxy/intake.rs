@@ -70,8 +70,6 @@ impl Proxy {
     }
 
     fn prepare_connection(&self, session: &mut Session) {
-        session.set_read_timeout(Some(Duration::from_millis(CLIENT_READ_MS_MAX)));
-        session.set_write_timeout(Some(Duration::from_millis(CLIENT_WRITE_MS_MAX)));
         let head = session.req_header();
         // The parser of chunks is lenient with some that are malformed; what follows them is never read as a request.
         let is_chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
@@ -148,6 +146,27 @@ async fn read_body(session: &mut Session) -> Result<usize, Answer> {
     timeout(Duration::from_millis(BODY_READ_MS_MAX), reading)
         .await
         .unwrap_or(Err(slow))
+}
+
+/// Bounds every wait for the client, before anything is decided: also who is refused may take no answer.
+pub(super) fn limit_times(session: &mut Session) {
+    session.set_read_timeout(Some(Duration::from_millis(CLIENT_READ_MS_MAX)));
+    session.set_write_timeout(Some(Duration::from_millis(CLIENT_WRITE_MS_MAX)));
+}
+
+/// Whether the client of a refused request may still be sending its body. With HTTP/2 a refusal arrives all the same, and who
+/// waits to be told to go on sends nothing.
+pub(super) fn is_body_drained(answer: &Answer, session: &mut Session) -> bool {
+    let head = session.req_header();
+    let is_sending = head.version != Version::HTTP_2 && !head.headers.contains_key(header::EXPECT);
+    match answer.status {
+        StatusCode::PAYLOAD_TOO_LARGE => true,
+        StatusCode::NOT_FOUND
+        | StatusCode::METHOD_NOT_ALLOWED
+        | StatusCode::MISDIRECTED_REQUEST
+        | StatusCode::TOO_MANY_REQUESTS => is_sending && !session.as_downstream_mut().is_body_empty(),
+        _ => false,
+    }
 }
 
 /// Reads some more of a refused body: a client that is still sending would otherwise see a reset, not the refusal.

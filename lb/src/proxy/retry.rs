@@ -23,7 +23,7 @@ pub enum Cause {
     OpenOutcome,
     /// Something on this side, before the node was involved.
     Internal,
-    /// The client is gone or sent nonsense.
+    /// The client is gone or sent nonsense while a node was at work.
     Client,
 }
 
@@ -51,7 +51,10 @@ impl Cause {
 
     /// Whether the node may have done what was asked.
     pub fn leaves_outcome_open(self) -> bool {
-        matches!(self, Self::Broken | Self::Silent | Self::OpenOutcome)
+        match self {
+            Self::Broken | Self::Silent | Self::OpenOutcome | Self::Client => true,
+            Self::Connect | Self::NotExecuted | Self::Internal => false,
+        }
     }
 }
 
@@ -193,5 +196,6 @@ mod tests {
         assert!(!Cause::Connect.leaves_outcome_open());
         assert!(!Cause::NotExecuted.leaves_outcome_open());
         assert!(Cause::Broken.leaves_outcome_open());
+        assert!(Cause::Client.leaves_outcome_open());
     }
 }

@@ -4,8 +4,9 @@ use http::Request;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::support::node::Conduct;
 use crate::support::program::Options;
-use crate::support::{cluster, cluster_with};
+use crate::support::{PATIENCE, cluster, cluster_with, until};
 
 const BODY_MAX: usize = 64 * 1024;
 
@@ -241,4 +242,51 @@ async fn an_address_that_floods_has_to_wait() {
         "{}",
         metrics.text()
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_client_sends_on_top_does_not_turn_a_change_into_a_refusal() {
+    let cluster = cluster(1).await;
+    cluster.nodes[0].behave(Conduct::Wait);
+    let mut stream = cluster.lb.client().connect().await;
+    stream
+        .write_all(b"POST /v1/accounts HTTP/1.1\r\nhost: localhost\r\ncontent-length: 2\r\n\r\n{}")
+        .await
+        .expect("sent");
+    until("the node works on it", || async { cluster.nodes[0].seen().len() == 1 }).await;
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .expect("sent");
+    let mut answer = Vec::new();
+    // A reset after the answer is an end as well: the second request was not read.
+    let reading = async { drop(stream.read_to_end(&mut answer).await) };
+    tokio::time::timeout(PATIENCE, reading)
+        .await
+        .expect("closed after the answer");
+    let answer = String::from_utf8_lossy(&answer);
+    assert!(
+        answer.starts_with("HTTP/1.1 503 ") && answer.contains("not known"),
+        "{answer}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_client_may_finish_its_body() {
+    let cluster = cluster(1).await;
+    let mut stream = cluster.lb.client().connect().await;
+    stream
+        .write_all(b"POST /nope HTTP/1.1\r\nhost: localhost\r\ncontent-length: 40000\r\n\r\n")
+        .await
+        .expect("sent");
+    let mut answer = vec![0; 12];
+    stream.read_exact(&mut answer).await.expect("an answer");
+    assert_eq!(answer, b"HTTP/1.1 404");
+    let mut pieces = tokio::time::interval(std::time::Duration::from_millis(20));
+    for _ in 0..4 {
+        pieces.tick().await;
+        stream.write_all(&[b'x'; 10_000]).await.expect("taken");
+        stream.flush().await.expect("taken");
+    }
+    stream.read_to_end(&mut answer).await.expect("closed in order");
 }

@@ -48,6 +48,30 @@ async fn a_head_that_drips_is_cut_off_however_it_drips() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_head_without_end_is_cut_off_long_before_it_fills_the_memory() {
+    let cluster = cluster(1).await;
+    let stream = cluster.lb.client().connect().await;
+    let (mut reading, mut writing) = tokio::io::split(stream);
+    let start = Instant::now();
+    let sending = tokio::spawn(async move {
+        let head = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx-a: {}", "x".repeat(100 * 1024));
+        // The other side may close before it has everything.
+        let _ = writing.write_all(head.as_bytes()).await;
+        let _ = writing.flush().await;
+        writing
+    });
+    let answer = rest(&mut reading).await;
+    assert!(
+        start.elapsed() < CUT_OFF.start,
+        "only the time ended it: {:?}",
+        start.elapsed()
+    );
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
+    drop(sending.await);
+    assert!(cluster.nodes[0].seen().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_preface_of_http_2_that_drips_is_cut_off() {
     let cluster = cluster(1).await;
     let stream = cluster.lb.client().connect_with("h2").await;

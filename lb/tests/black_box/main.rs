@@ -1,6 +1,7 @@
 //! The real `tfauth-lb` in front of small nodes that do what a test tells them. Nothing of the library is called: what
 //! counts is what goes over the wire.
 
+mod backlog;
 mod clients;
 mod corpus;
 mod drain;
@@ -19,3 +20,4 @@ mod smuggling;
 mod support;
 mod trust;
 mod under_load;
+mod unread;

@@ -1,13 +1,17 @@
 //! Files change while the program runs: what is right takes effect, what is wrong changes nothing.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::Command;
 
+use http::Request;
 use tokio_rustls::client::TlsStream;
 
 use crate::support::node::Node;
 use crate::support::pki::{Authority, Pki};
 use crate::support::program::{Options, Program, configure};
-use crate::support::{cluster, until};
+use crate::support::{PATIENCE, cluster, until};
 
 fn certificate_of(stream: &TlsStream<tokio::net::TcpStream>) -> Vec<u8> {
     let (_, connection) = stream.get_ref();
@@ -204,6 +208,38 @@ async fn nodes_are_reached_with_the_new_certificate_and_authority_only() {
     pki.write_pair("lb", &pki.authority.issue(&["lb.tfauth.internal"]));
     until("the node is reached anew", || async {
         lb.client().get("/").await.text() == "node-2" && nodes[1].handshakes() > handshakes + 1
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_while_the_files_are_read_is_noticed() {
+    let cluster = cluster(1).await;
+    let pki = &cluster.pki;
+    let certificate = std::fs::read_to_string(pki.path("front.pem")).expect("written");
+    // Whoever reads the certificate has to wait for it, and has read the configuration by then.
+    let fifo = pki.path("fifo");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .expect("it is installed")
+            .success()
+    );
+    let path = pki.path("front.pem");
+    std::fs::rename(&fifo, &path).expect("renamed");
+    let writing = tokio::task::spawn_blocking(move || OpenOptions::new().write(true).open(path).expect("a reader"));
+    let mut writing = tokio::time::timeout(PATIENCE, writing)
+        .await
+        .expect("it is read")
+        .expect("no panic");
+    edit(pki, "hosts = [", "hosts = [\"late.example.com\", ");
+    std::fs::rename(pki.write("again.pem", &certificate), pki.path("front.pem")).expect("renamed");
+    writing.write_all(certificate.as_bytes()).expect("a reader");
+    drop(writing);
+    until("the new host is served", || async {
+        let request = Request::get("/").header("host", "late.example.com");
+        cluster.lb.client().send(request, "").await.status == 200
     })
     .await;
 }

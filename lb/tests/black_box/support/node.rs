@@ -41,6 +41,8 @@ pub(crate) enum Conduct {
     OpenOutcome,
     /// 200 with more bytes than sockets buffer.
     Flood,
+    /// 204 with a head that is nearly as long as what TLS buffers.
+    LongHead,
 }
 
 /// A request as it came in.
@@ -186,6 +188,11 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         Conduct::Hang => tokio::time::sleep(Duration::from_secs(3_600)).await,
         Conduct::Wait => shared.go.notified().await,
         Conduct::Flood => return Ok(Response::new(Full::new(Bytes::from(vec![b'x'; 64 << 20])))),
+        Conduct::LongHead => {
+            let response = Response::builder().status(StatusCode::NO_CONTENT);
+            let response = response.header("x-filler", "x".repeat(60_000)).body(Full::default());
+            return response.map_err(|_| "no response");
+        }
         Conduct::NotExecuted | Conduct::OpenOutcome => {
             let mut response = Response::new(Full::new(Bytes::from_static(b"{\"detail\":\"not now\"}")));
             *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
