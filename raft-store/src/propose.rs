@@ -207,6 +207,11 @@ impl Proposer {
                 not_executed = NotExecuted::ShuttingDown;
                 break;
             }
+            // Nobody tells any more who leads, and no wait below would last: a try would follow a try without a pause.
+            if watched.has_changed().is_err() {
+                not_executed = NotExecuted::ShuttingDown;
+                break;
+            }
             let leader = *watched.borrow_and_update();
             if let Some(leader) = leader {
                 self.counters.proposals_retried.fetch_add(u64::from(tries > 0), Relaxed);
