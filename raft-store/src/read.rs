@@ -96,7 +96,7 @@ impl Barriers {
 }
 
 impl Rounds {
-    /// Serves until the store closes; whoever waits then is told by the end of the queue.
+    /// Serves until the store closes or consensus has ended; whoever waits then is told by the end of the queue.
     async fn run(self, queue: mpsc::Receiver<Waiter>) {
         let mut closing = self.closing.clone();
         tokio::select! {
@@ -125,6 +125,10 @@ impl Rounds {
                     }
                     Err(reason) => {
                         self.last_error.send_replace(reason);
+                        // Nobody tells any more who leads: no pause would last, and no leader would be found.
+                        if self.leader.has_changed().is_err() {
+                            return;
+                        }
                         self.pause().await;
                     }
                 }

@@ -4,18 +4,20 @@ use super::{Access, Method, Operation};
 use crate::problem::Code;
 
 impl Operation {
+    /// Requests may be malformed, too large or too many, and the service may fail, be overloaded or without a quorum.
+    pub const CODES_OF_EVERY_CALL: [Code; 6] = [
+        Code::InvalidRequest,
+        Code::BodyTooLarge,
+        Code::TooManyAttempts,
+        Code::Internal,
+        Code::Overloaded,
+        Code::Unavailable,
+    ];
+
     /// Every error that it can answer with, in the order of [`Code::ALL`]: its own, and those that any call of its kind has.
     #[must_use]
     pub fn codes(&self) -> Vec<Code> {
-        // Requests may be malformed, too large or too many, and the service may fail, be overloaded or without a quorum.
-        let mut all = vec![
-            Code::InvalidRequest,
-            Code::BodyTooLarge,
-            Code::TooManyAttempts,
-            Code::Internal,
-            Code::Overloaded,
-            Code::Unavailable,
-        ];
+        let mut all = Self::CODES_OF_EVERY_CALL.to_vec();
         all.extend_from_slice(self.refusals);
         if self.body.is_some() {
             all.push(Code::UnsupportedMediaType);

@@ -60,16 +60,6 @@ pub struct Call {
     pub example: Option<String>,
 }
 
-/// Errors that every call may answer with.
-const COMMON: [Code; 6] = [
-    Code::InvalidRequest,
-    Code::BodyTooLarge,
-    Code::TooManyAttempts,
-    Code::Internal,
-    Code::Overloaded,
-    Code::Unavailable,
-];
-
 /// A field, in words.
 pub struct DocField {
     /// Its name.
@@ -122,7 +112,7 @@ fn call(operation: &Operation) -> Call {
 
 /// A status of an error with its codes, as far as not every call may answer so. Dialects have no codes of ours.
 fn errors_of(operation: &Operation, status: u16) -> Option<String> {
-    let is_own = |code: &Code| code.status() == status && !COMMON.contains(code);
+    let is_own = |code: &Code| code.status() == status && !Operation::CODES_OF_EVERY_CALL.contains(code);
     let codes: Vec<&str> = operation
         .codes()
         .iter()
@@ -140,7 +130,7 @@ fn errors_of(operation: &Operation, status: u16) -> Option<String> {
 
 /// What every call may answer, in words.
 fn common() -> String {
-    let told: Vec<String> = COMMON
+    let told: Vec<String> = Operation::CODES_OF_EVERY_CALL
         .iter()
         .map(|code| format!("{} {}", code.status(), code.as_str()))
         .collect();
@@ -184,7 +174,11 @@ mod tests {
     fn what_is_called_common_every_call_may_answer() {
         for operation in operations::ALL {
             let codes = operation.codes();
-            assert!(COMMON.iter().all(|code| codes.contains(code)), "{}", operation.id);
+            assert!(
+                Operation::CODES_OF_EVERY_CALL.iter().all(|code| codes.contains(code)),
+                "{}",
+                operation.id
+            );
         }
     }
 }
