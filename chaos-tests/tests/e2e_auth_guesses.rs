@@ -48,7 +48,14 @@ struct Moments {
     /// The moment that each guess waits for.
     of: fn(usize) -> usize,
     /// Told with every answer.
-    answered: watch::Sender<usize>,
+    answered: watch::Sender<Answered>,
+}
+
+/// How many guesses have an answer by now.
+#[derive(Default)]
+struct Answered {
+    all: usize,
+    judged: usize,
 }
 
 impl Moments {
@@ -56,7 +63,7 @@ impl Moments {
         Arc::new(Self {
             come: watch::Sender::new(0),
             of,
-            answered: watch::Sender::new(0),
+            answered: watch::Sender::default(),
         })
     }
 }
@@ -105,9 +112,10 @@ async fn attack_at(
             let begun = Instant::now();
             let status = site.call(call).await.map_or(0, |answer| answer.status);
             let answered = Instant::now();
-            moments
-                .answered
-                .send_modify(|count| *count += usize::from(is_judged(status)));
+            moments.answered.send_modify(|count| {
+                count.all += 1;
+                count.judged += usize::from(is_judged(status));
+            });
             (begun, answered, status)
         });
     }
@@ -319,7 +327,8 @@ async fn recovery_codes(site: &Arc<Site>) {
 }
 
 /// A third of the guesses is sent at once, a third in the moment in which the leader is killed, and the rest as soon as
-/// there is another one.
+/// there is another one and those before have their answers: until then the queues for hashing may be full, and the last
+/// third could get 503 alone.
 async fn app_codes_while_the_leader_dies(site: &Arc<Site>) {
     let user = site.user("dead").await.unwrap();
     let old = site.cluster.find_leader().await.unwrap();
@@ -327,7 +336,8 @@ async fn app_codes_while_the_leader_dies(site: &Arc<Site>) {
     let killer = {
         let (site, old, moments) = (Arc::clone(site), old.clone(), Arc::clone(&moments));
         tokio::spawn(async move {
-            moments.answered.subscribe().wait_for(|count| *count > 0).await.unwrap();
+            let mut answered = moments.answered.subscribe();
+            answered.wait_for(|count| count.judged > 0).await.unwrap();
             let killed = Instant::now();
             site.cluster.members().kill(&old).await.unwrap();
             moments.come.send_replace(1);
@@ -339,8 +349,11 @@ async fn app_codes_while_the_leader_dies(site: &Arc<Site>) {
                 }
                 tokio::time::sleep(POLL).await;
             };
+            let held = (0..GUESSES).filter(|number| (moments.of)(*number) == 2).count();
+            answered.wait_for(|count| count.all == GUESSES - held).await.unwrap();
+            let led = Instant::now();
             moments.come.send_replace(2);
-            (killed, Instant::now(), new)
+            (killed, led, new)
         })
     };
     let what = "codes of an app while the leader dies";
