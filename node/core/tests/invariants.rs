@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use std::collections::BTreeMap;
-use world::{Applied, Machine, Step, World, runs, sound};
+use world::{Action, Applied, Ask, Guess, Machine, Step, World, prompt, runs, sound};
 
 fn check(machine: Machine, steps: &[Step]) -> Result<(), String> {
     let mut checks = Checks::default();
@@ -38,6 +38,25 @@ proptest! {
     fn otp_3_th_1_th_2_th_4_rt_1_rt_2_se_2_hold_in_every_run(steps in runs(120)) {
         check(sound, &steps).map_err(TestCaseError::fail)?;
     }
+}
+
+/// Found by a random run: the right password of a name that is held for nobody was counted as a guess.
+#[test]
+fn th_4_a_held_name_charges_wrong_passwords_alone() {
+    let mut steps = vec![Action::Ask(Ask::Register { name: 3, email: 0 })];
+    for _ in 0..6 {
+        steps.extend([
+            Action::Ask(Ask::Start { name: 3 }),
+            Action::Ask(Ask::Enrol { name: 3 }),
+            Action::Ask(Ask::WrongPassword { name: 3 }),
+            Action::Ask(Ask::LogIn {
+                name: 3,
+                guess: Guess::Wrong,
+            }),
+        ]);
+    }
+    let steps: Vec<Step> = steps.into_iter().map(prompt).collect();
+    check(sound, &steps).unwrap();
 }
 
 /// What random runs must reach, or they would prove little. The rest needs a hundred failures or an operator.

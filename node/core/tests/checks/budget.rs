@@ -152,13 +152,16 @@ pub(crate) fn is_evaluated_code(applied: &Applied<'_>) -> bool {
 
 fn guess(applied: &Applied<'_>, now: Timestamp) -> Option<Guess> {
     let (account, spends_account) = subject(applied)?;
-    query::account(applied.before, account).unwrap()?;
+    // A held name is nobody's: whatever is proved for it, nobody gets in, and only a wrong password is charged.
+    let is_held = query::account(applied.before, account).unwrap()?.reserved;
+    let lets_nobody_in = is_held && !matches!(applied.entry.command, Command::RefuseLogin(_));
     let factor = answerable(applied, account, now);
     let outcome = match applied.reply {
         Reply::SessionStarted(_) => Outcome::Success,
         Reply::Denied(Denial::InvalidCredentials {} | Denial::InvalidCode {}) if is_spent(applied, account, now) => {
             Outcome::Spent
         }
+        Reply::Denied(Denial::InvalidCredentials {}) if lets_nobody_in => Outcome::Other,
         Reply::ChallengeStarted { .. } | Reply::Denied(Denial::InvalidCredentials {}) => Outcome::Failure,
         Reply::Denied(Denial::InvalidCode {}) if evidence(&applied.entry.command).map(|code| code.factor) == factor => {
             Outcome::Failure
