@@ -41,6 +41,15 @@ impl Injury {
         }
     }
 
+    /// A file that is not there any more.
+    #[cfg(test)]
+    pub(super) fn removed(part: &str) -> Self {
+        Self {
+            part: part.to_owned(),
+            kind: Kind::Remove,
+        }
+    }
+
     /// Everything together is from before.
     pub(super) fn image() -> Self {
         Self {
@@ -60,6 +69,11 @@ impl Injury {
             Kind::Older => "older copy",
             Kind::Foreign => "of another node",
         }
+    }
+
+    /// Whether it is done to a file of sled's own, over which sled may panic, hang or abort.
+    pub(super) fn is_to_sled(&self) -> bool {
+        self.part.contains("/base/")
     }
 
     /// For a person who wants to do it again.

@@ -13,9 +13,9 @@ pub struct Count {
     pub ok: u64,
     /// Told as damage.
     pub quarantine: u64,
-    /// The reading process died, which is taken for damage.
+    /// The reading process died, which is taken for damage. A failure, but over a file of sled.
     pub died: u64,
-    /// Told as something else.
+    /// Told as something else. A failure, but over a file of sled.
     pub refused: u64,
     /// Lost without a word.
     pub silent: u64,
@@ -57,12 +57,25 @@ impl Table {
                     .push(format!("{patient}: an untouched folder is refused: {why}"));
             }
             Outcome::Quarantine(_) => count.quarantine += 1,
-            Outcome::Refused(_) => count.refused += 1,
-            Outcome::Died(_) => count.died += 1,
+            Outcome::Refused(why) => {
+                count.refused += 1;
+                self.not_told(patient, injury, &format!("refused as if it were no damage: {why}"));
+            }
+            Outcome::Died(why) => {
+                count.died += 1;
+                self.not_told(patient, injury, &format!("the process that read it died: {why}"));
+            }
             Outcome::Silent(what) => {
                 count.silent += 1;
                 self.failures.push(format!("{patient}: {}: {what}", injury.describe()));
             }
+        }
+    }
+
+    /// Damage of what we write and read ourselves has to be told as damage, in words.
+    fn not_told(&mut self, patient: &str, injury: &Injury, what: &str) {
+        if !injury.is_to_sled() {
+            self.failures.push(format!("{patient}: {}: {what}", injury.describe()));
         }
     }
 
@@ -119,5 +132,48 @@ impl fmt::Display for Table {
             self.seed,
             self.acknowledged
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_over_files_of_sled_may_the_reader_die_or_call_damage_something_else() {
+        let ends = || {
+            [
+                Outcome::Died("exit code None".into()),
+                Outcome::Refused("in use".into()),
+            ]
+        };
+        let failures = |part: &str| {
+            let mut table = Table::new(1, 1);
+            ends()
+                .into_iter()
+                .for_each(|end| table.add("alone", &Injury::removed(part), end));
+            assert_eq!((table.totals().died, table.totals().refused), (1, 1));
+            table.failures
+        };
+        for part in ["state/1/base/db", "state/1/base/snap.0000000000838EB4"] {
+            assert_eq!(failures(part), Vec::<String>::new());
+        }
+        for part in [
+            "log/0000000001.log",
+            "log",
+            "state",
+            "state/1/redo",
+            "state/CURRENT",
+            "guard",
+            "identity",
+            "tip",
+        ] {
+            let told = failures(part);
+            assert_eq!(told.len(), 2, "{part}: {told:?}");
+            assert!(
+                told[0].contains(part) && told[0].contains("died") && told[1].contains("in use"),
+                "{told:?}"
+            );
+        }
     }
 }
