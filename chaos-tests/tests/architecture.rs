@@ -96,6 +96,25 @@ fn every_requirement_has_its_tests_in_the_table() {
 }
 
 #[test]
+fn every_bad_input_has_its_tests_in_the_table() {
+    const BEGIN: &str = "<!-- bad input -->";
+    let page = std::fs::read_to_string(top().join("ARCHITECTURE.md")).unwrap();
+    let (rows, unknown) = requirements::unknown_tests(&page, BEGIN, &sources::all().unwrap());
+    none(&unknown);
+    assert_eq!(rows, 11, "rows of bad input");
+    let source = Source {
+        path: "node/src/a.rs".into(),
+        text: "#[test]\nfn there() {}".into(),
+    };
+    let table =
+        |cell: &str| format!("{BEGIN}\n| what | words | shown by |\n|---|---|---|\n| a | b | {cell} |\n<!-- end -->");
+    for (cell, wrong) in [("`there`", 0), ("`there`, `gone`", 1), ("", 1)] {
+        let found = requirements::unknown_tests(&table(cell), BEGIN, std::slice::from_ref(&source));
+        assert_eq!((found.0, found.1.len()), (1, wrong), "{cell}");
+    }
+}
+
+#[test]
 fn the_rule_about_requirements_bites() {
     let source = |text: &str| Source {
         path: "node/src/a.rs".into(),
@@ -227,12 +246,16 @@ fn the_door_rule_bites() {
 
 #[test]
 fn the_danger_rule_bites() {
-    let call = "raft_store::dangerously_allow_flush_without_fsync();";
-    bites(
-        sources::dangers,
-        ("chaos-tests/src/member/body.rs", call),
-        ("node/src/main.rs", call),
-    );
+    for call in [
+        "raft_store::dangerously_allow_flush_without_fsync();",
+        "raft_store::dangerously_leave_log_unsynced();",
+    ] {
+        bites(
+            sources::dangers,
+            ("chaos-tests/src/member/body.rs", call),
+            ("node/src/main.rs", call),
+        );
+    }
 }
 
 #[test]

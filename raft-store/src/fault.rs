@@ -3,14 +3,15 @@
 //! Must not be cleared: only a new process may try again.
 
 use std::fmt::Display;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::Fault;
 use crate::codec::own::Diverged;
 use crate::doubt::Doubt;
+use crate::{Fault, disk};
 
 /// Where a fault is put and waited for.
 #[derive(Clone, Debug)]
@@ -45,14 +46,20 @@ impl FaultCell {
         Self::of(Path::new("a simulated disk"))
     }
 
-    pub(crate) fn storage(&self, error: &dyn Display) {
-        self.note_doubt();
+    pub(crate) fn storage(&self, error: &io::Error) {
+        self.note_doubt(error);
         self.set(Fault::Storage(format!("{}: {error}", self.folder.display())));
     }
 
-    /// Leaves the note without a fault.
-    pub(crate) fn note_doubt(&self) {
-        if let Some(doubt) = &self.doubt {
+    /// What is on the disk cannot be read.
+    pub(crate) fn unreadable(&self, what: &str) {
+        self.note_doubt(&io::Error::other(what));
+        self.set(Fault::Storage(format!("{}: {what}", self.folder.display())));
+    }
+
+    /// Leaves the note without a fault, if the error can be one of an fsync.
+    pub(crate) fn note_doubt(&self, error: &io::Error) {
+        if let Some(doubt) = self.doubt.as_ref().filter(|_| !disk::was_not_taken(error)) {
             doubt.note();
         }
     }
@@ -102,5 +109,34 @@ impl FaultCell {
                 std::future::pending::<()>().await;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Disk;
+    use std::fs;
+
+    /// What an fsync may have left in the kernel's memory only is written again by the next start.
+    #[test]
+    fn an_error_that_can_be_one_of_an_fsync_leaves_a_note() {
+        let folder = tempfile::tempdir().unwrap();
+        let doubted = |act: &dyn Fn(&FaultCell)| {
+            let doubt = Doubt::settle(&Disk::Real, folder.path()).unwrap();
+            act(&FaultCell::noting(folder.path(), doubt));
+            fs::read(folder.path().join("doubt")).unwrap() == b"!"
+        };
+        for code in [libc::EIO, libc::ENOSPC, libc::EROFS] {
+            let error = io::Error::from_raw_os_error(code);
+            assert!(doubted(&|fault| fault.storage(&error)), "{error}");
+            assert!(doubted(&|fault| fault.note_doubt(&error)), "{error}");
+        }
+        assert!(doubted(&|fault| fault.unreadable("a row")));
+        assert!(!doubted(&|fault| fault.consensus(&"it ended")));
+        assert!(!doubted(&|fault| fault.damaged(&"a row")));
+        let full = Disk::Real.open_file(Path::new("/dev/full")).unwrap();
+        let refused = full.write_all_at(b"x", 0).unwrap_err();
+        assert!(!doubted(&|fault| fault.storage(&refused)), "{refused}");
     }
 }

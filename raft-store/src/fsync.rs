@@ -27,27 +27,36 @@ pub fn install_real_fsync() -> Result<(), FsyncFilterError> {
 }
 
 /// Whether this process asked to run without the filter.
-static WITHOUT_FSYNC: AtomicBool = AtomicBool::new(false);
+static WITHOUT_FILTER: AtomicBool = AtomicBool::new(false);
+/// Whether this process asked for a log that is not synced.
+static LOG_UNSYNCED: AtomicBool = AtomicBool::new(false);
 
-/// Lets a store of this process open although a flush of sled is no fsync: it will lose acknowledged writes and votes
-/// when the power goes. Here for one purpose: tests show with it that they would notice. The architecture test refuses
-/// every caller outside of `chaos-tests`.
+/// Lets a store of this process open although a flush of sled is no fsync: its tables will lose what a checkpoint wrote when
+/// the power goes. Nothing else is left out. Here for one purpose: tests show with it that they would notice. The
+/// architecture test refuses every caller outside of `chaos-tests`.
 pub fn dangerously_allow_flush_without_fsync() {
-    tracing::error!("flushes of this process are no fsyncs: acknowledged writes will be lost");
-    WITHOUT_FSYNC.store(true, Relaxed);
+    tracing::error!("flushes of tables are no fsyncs in this process: they will be lost");
+    WITHOUT_FILTER.store(true, Relaxed);
+}
+
+/// Leaves out the fdatasync of the log, and nothing else: acknowledged entries and votes will be lost when the power goes. For
+/// the same purpose, and for nobody else.
+pub fn dangerously_leave_log_unsynced() {
+    tracing::error!("the log of this process is not synced: acknowledged writes will be lost");
+    LOG_UNSYNCED.store(true, Relaxed);
 }
 
 /// What opening a store demands.
 pub(crate) fn require_real_fsync() -> Result<(), FsyncFilterError> {
-    if is_given_up() {
+    if WITHOUT_FILTER.load(Relaxed) {
         return Ok(());
     }
     check_real_fsync()
 }
 
-/// Whether flushes of this process are no fsyncs, on purpose: those of the log, which is not kept by sled, neither.
-pub(crate) fn is_given_up() -> bool {
-    WITHOUT_FSYNC.load(Relaxed)
+/// Whether the log is not synced, on purpose.
+pub(crate) fn log_is_unsynced() -> bool {
+    LOG_UNSYNCED.load(Relaxed)
 }
 
 /// Calls `sync_file_range` and demands that the kernel does not know it.

@@ -18,6 +18,8 @@ mod config;
 mod crash;
 mod disk;
 mod doubt;
+#[cfg(test)]
+mod ended_tests;
 mod entropy;
 mod error;
 mod fault;
@@ -69,7 +71,7 @@ pub use clock::WallClock;
 pub use cluster::{ClusterInfo, JoinToken, MemberInfo, OperationError, Part};
 pub use config::{Config, Join, Limits, Member, PeerTls, Timing, Versions};
 pub use error::{ApplyError, Fault, FsyncFilterError, NotExecuted, OpenError, ProposeError, ReadError, StorageError};
-pub use fsync::{dangerously_allow_flush_without_fsync, install_real_fsync};
+pub use fsync::{dangerously_allow_flush_without_fsync, dangerously_leave_log_unsynced, install_real_fsync};
 pub use limits::{CLOCK_OFFSET_MAX, COMMAND_BYTES_MAX, FOUNDER_ID_MAX, KEY_BYTES_MAX, VALUE_BYTES_MAX};
 pub use machine::{Read, StateMachine, TableId, Transaction};
 pub use metrics::{DURATION_BUCKETS_US, GROUP_BUCKETS, HistogramSnapshot, MetricsSnapshot};

@@ -121,6 +121,9 @@ pub(crate) const CHECKPOINT_WAIT_LOOK: Duration = Duration::from_millis(50);
 /// for, and begun anew.
 pub(crate) const HELD_BACK_BYTES_PER_SECOND_MIN: u64 = 256 * 1024;
 
+/// How long commands are held back for a snapshot of which no part has arrived yet.
+pub(crate) const FIRST_PART_WAIT_MAX: Duration = Duration::from_secs(2);
+
 /// Memory for entries that are not purged. At half of it tables are saved and entries purged, down to a quarter; a leader
 /// that reaches it takes no commands.
 pub(crate) const LOG_MEMORY_BYTES_DEFAULT: u64 = 512 * 1024 * 1024;
@@ -142,8 +145,8 @@ pub(crate) const VERIFY_AGE_MAX: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long a check waits for a process that is just ending to leave the folder.
 pub(crate) const LOCK_WAIT_MAX: Duration = Duration::from_secs(2);
 
-/// What a disk must still take before a data folder is opened.
-pub(crate) const ROOM_BYTES_MIN: usize = 4 * 1024 * 1024;
+/// What a disk must still take before a data folder is opened: a segment of the log, which is made at once, and 4 MiB.
+pub(crate) const ROOM_BYTES_MIN: u64 = LOG_SEGMENT_BYTES_DEFAULT + 4 * 1024 * 1024;
 
 /// Pause after each step of the scrubber: at most 2 MiB of a file or 1,024 rows a second.
 pub(crate) const SCRUB_PAUSE_DEFAULT: Duration = Duration::from_millis(250);

@@ -29,7 +29,7 @@ pub struct HistogramSnapshot {
 /// The counters at one moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MetricsSnapshot {
-    /// Time of each fsync of the log, in microseconds.
+    /// Time of each fsync of a frame of the log, in microseconds.
     pub fsync_us: HistogramSnapshot,
     /// Entries that one fsync of the log covered.
     pub group_entries: HistogramSnapshot,

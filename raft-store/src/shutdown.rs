@@ -43,7 +43,10 @@ pub(crate) async fn shutdown(store: &Inner, within: Duration) -> Result<(), Faul
         }
     }
     store.lock.lock().take();
-    if let Err(error) = closed {
+    // After a fault the log refuses to close as well, which is nothing new.
+    if let Err(error) = closed
+        && store.fault.get().is_none()
+    {
         store.fault.storage(&error);
     }
     tracing::info!("store closed");

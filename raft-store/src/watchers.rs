@@ -156,11 +156,12 @@ pub(crate) async fn save_tables(raft: Raft, state: StateStore, counters: Arc<Cou
 }
 
 fn measure(config: &Config, state: &StateStore, counters: &Counters) {
-    let (log_bytes, log_unsynced) = disk::usage(&config.data_dir.join("log"));
-    let (state_bytes, state_unsynced) = state.folder().map_or((0, 0), |folder| disk::usage(&folder));
+    let log_bytes = disk::usage(&config.data_dir.join("log"));
+    let tables = state.folder();
+    let state_bytes = tables.as_deref().map_or(0, disk::usage);
+    let unsynced = tables.as_deref().map_or(0, disk::unsynced);
     counters.log_disk_bytes.store(log_bytes, Relaxed);
     counters.state_disk_bytes.store(state_bytes, Relaxed);
-    let unsynced = log_unsynced + state_unsynced;
     if unsynced > counters.unsynced_files.swap(unsynced, Relaxed) {
         tracing::error!(files = unsynced, "sled wrote data outside of its log, without fsync");
     }

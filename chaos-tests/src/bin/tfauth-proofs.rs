@@ -4,7 +4,7 @@ use chaos_tests::api_fuzz::{self, Effort};
 use chaos_tests::damage;
 use chaos_tests::entropy::fresh_seed;
 use chaos_tests::faultfs;
-use chaos_tests::member::{self, Task};
+use chaos_tests::member::{self, LeftOut, Task};
 use chaos_tests::proofs::kill_loop::kill_loop;
 use chaos_tests::proofs::power_loss::{Scene, power_loss};
 use chaos_tests::proofs::replacement::kill_replacements;
@@ -50,9 +50,9 @@ enum Verb {
         /// One member alone, or three
         #[arg(long, default_value = "1", value_parser = ["1", "3"])]
         members: String,
-        /// Let flushes be less than an fsync, to see that the loss is found: ends with 0 when it is, with 1 when not
-        #[arg(long)]
-        dangerously_without_real_fsync: bool,
+        /// Leave something out, to see that the loss is found: ends with 0 when it is, with 1 when not
+        #[arg(long, value_name = "WHAT", value_enum, default_value_t)]
+        dangerously_leave_out: LeftOut,
     },
     /// Replaces nodes of a real cluster and kills somebody with SIGKILL in the middle of each replacement
     #[command(after_help = "Example: infra/dev replace-kills --rounds 30 --seed 7")]
@@ -123,8 +123,8 @@ enum Verb {
         papers: PathBuf,
         #[arg(long)]
         data: PathBuf,
-        #[arg(long)]
-        dangerously_without_real_fsync: bool,
+        #[arg(long, value_enum, default_value_t)]
+        dangerously_leave_out: LeftOut,
     },
 }
 
@@ -161,8 +161,8 @@ fn main() -> ExitCode {
         Verb::PowerLoss {
             common,
             members,
-            dangerously_without_real_fsync,
-        } => lose_power(&common, &members, dangerously_without_real_fsync),
+            dangerously_leave_out,
+        } => lose_power(&common, &members, dangerously_leave_out),
         Verb::FailingDisks { common } => fail_disks(&common),
         Verb::ReplaceKills { common } => replace_kills(&common),
         Verb::Damage { cases, seed, json } => damage_folders(cases, seed.unwrap_or_else(fresh_seed), json),
@@ -175,14 +175,14 @@ fn main() -> ExitCode {
             addresses,
             papers,
             data,
-            dangerously_without_real_fsync,
+            dangerously_leave_out: left_out,
         } => {
             let task = Task {
                 id,
                 addresses,
                 papers,
                 data,
-                real_fsync: !dangerously_without_real_fsync,
+                left_out,
             };
             member::run(&task).map(|()| ExitCode::SUCCESS)
         }
@@ -227,17 +227,17 @@ fn tell_report(report: &(impl Serialize + Display), holds: bool, json: bool) -> 
     if holds { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn lose_power(common: &Common, members: &str, without_fsync: bool) -> Result<ExitCode, String> {
+fn lose_power(common: &Common, members: &str, left_out: LeftOut) -> Result<ExitCode, String> {
     if let Some(why) = faultfs::missing() {
         eprintln!("tfauth-proofs: SKIPPED: no disk of ours can be mounted: {why}");
         return Ok(ExitCode::from(2));
     }
     let scene = if members == "3" { Scene::Cluster } else { Scene::Single };
-    let verdict = power_loss(&common.run(200)?, scene, !without_fsync)?;
+    let verdict = power_loss(&common.run(200)?, scene, left_out)?;
     let told = tell(&verdict, common, &format!("power-loss --members {members}"));
-    if without_fsync {
+    if left_out != LeftOut::Nothing {
         let found = if verdict.holds() { "NOT noticed" } else { "noticed" };
-        println!("flushes without fsync: {found}");
+        println!("left out {}: {found}", left_out.name());
         return Ok(if verdict.holds() {
             ExitCode::FAILURE
         } else {
@@ -314,7 +314,7 @@ fn damage_folders(cases: u64, seed: u64, json: bool) -> Result<ExitCode, String>
         progress: true,
     })?;
     for failure in &table.failures {
-        eprintln!("SILENT: {failure}");
+        eprintln!("WRONG: {failure}");
     }
     if json {
         println!("{}", serde_json::to_string(&table).unwrap_or_default());

@@ -59,7 +59,7 @@ impl Ground {
 }
 
 fn alone(proofs: &Path, ground: &Path) -> Result<Patient, String> {
-    let site = Site::new(proofs, 1, true)?;
+    let site = Site::new(proofs, 1)?;
     let (folder, older) = (ground.join("alone"), ground.join("alone-older"));
     let mut promised = Heard::default();
     let mut member = opened(&site, 1, &folder)?;
@@ -96,7 +96,7 @@ fn alone(proofs: &Path, ground: &Path) -> Result<Patient, String> {
 }
 
 fn follower(proofs: &Path, ground: &Path) -> Result<Patient, String> {
-    let site = Site::new(proofs, 3, true)?;
+    let site = Site::new(proofs, 3)?;
     let at = |id: u64| ground.join(format!("member-{id}"));
     let mut members: Vec<Member> = (1..=3).map(|id| site.start(id, &at(id))).collect::<Result<_, _>>()?;
     for member in &mut members {

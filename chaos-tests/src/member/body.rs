@@ -26,8 +26,32 @@ pub struct Task {
     pub papers: PathBuf,
     /// Its data folder.
     pub data: PathBuf,
-    /// Whether a flush of sled is an fsync. Switched off only to show that the proofs notice.
-    pub real_fsync: bool,
+    /// What it does not make durable.
+    pub left_out: LeftOut,
+}
+
+/// What a member does not make durable, one thing at a time, to show that the proofs notice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum LeftOut {
+    /// All is as it is in a node
+    #[default]
+    Nothing,
+    /// The system call filter, so that a flush of tables is no fsync
+    Filter,
+    /// The fdatasync of the log
+    LogSync,
+}
+
+impl LeftOut {
+    /// As on a command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::Filter => "filter",
+            Self::LogSync => "log-sync",
+        }
+    }
 }
 
 /// Runs until the input ends, or until the store fails.
@@ -35,10 +59,13 @@ pub struct Task {
 /// # Errors
 /// The store refuses to open, or fails; in its words.
 pub fn run(task: &Task) -> Result<(), String> {
-    if task.real_fsync {
+    match task.left_out {
+        LeftOut::Filter => raft_store::dangerously_allow_flush_without_fsync(),
+        LeftOut::LogSync => raft_store::dangerously_leave_log_unsynced(),
+        LeftOut::Nothing => {}
+    }
+    if task.left_out != LeftOut::Filter {
         raft_store::install_real_fsync().map_err(|e| e.to_string())?;
-    } else {
-        raft_store::dangerously_allow_flush_without_fsync();
     }
     say("opening");
     stages::install();

@@ -1,5 +1,6 @@
 //! A member as its parent holds it: started, told, listened to, killed.
 
+use super::LeftOut;
 use super::config::name;
 use cluster_harness::certs;
 use cluster_harness::layout::Layout;
@@ -19,7 +20,7 @@ pub struct Site {
     layout: Layout,
     addresses: Vec<SocketAddr>,
     program: PathBuf,
-    real_fsync: bool,
+    left_out: LeftOut,
 }
 
 impl Site {
@@ -27,7 +28,7 @@ impl Site {
     ///
     /// # Errors
     /// No temporary folder, no free ports.
-    pub fn new(program: &Path, members: u64, real_fsync: bool) -> Result<Self, String> {
+    pub fn new(program: &Path, members: u64) -> Result<Self, String> {
         let folder = tempfile::Builder::new()
             .prefix("tfauth-proof-")
             .tempdir()
@@ -46,8 +47,14 @@ impl Site {
             layout,
             addresses: held.iter().map(|(address, _)| *address).collect(),
             program: program.to_owned(),
-            real_fsync,
+            left_out: LeftOut::Nothing,
         })
+    }
+
+    /// The same, with members that do not make everything durable.
+    #[must_use]
+    pub fn leaving_out(self, left_out: LeftOut) -> Self {
+        Self { left_out, ..self }
     }
 
     /// A folder that lasts as long as the site.
@@ -81,10 +88,8 @@ impl Site {
             .arg("--papers")
             .arg(self.layout.tls())
             .arg("--data")
-            .arg(data);
-        if !self.real_fsync {
-            command.arg("--dangerously-without-real-fsync");
-        }
+            .arg(data)
+            .args(["--dangerously-leave-out", self.left_out.name()]);
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

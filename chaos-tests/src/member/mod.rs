@@ -10,6 +10,6 @@ mod handle;
 mod ledger;
 mod stages;
 
-pub use body::{Task, run};
+pub use body::{LeftOut, Task, run};
 pub use config::config;
 pub use handle::{Heard, Member, Site};

@@ -21,7 +21,7 @@ impl Death for Kill {
 /// A process cannot be started; not what the run finds.
 pub fn kill_loop(run: &Run, ground: Option<&Path>) -> Result<Verdict, String> {
     let started = Instant::now();
-    let site = Site::new(&run.program, 1, true)?;
+    let site = Site::new(&run.program, 1)?;
     let folder = ground.map_or_else(tempfile::tempdir, tempfile::tempdir_in);
     let folder = folder.map_err(|e| format!("no temporary folder: {e}"))?;
     let lives = Lives {

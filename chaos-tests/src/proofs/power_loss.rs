@@ -6,7 +6,7 @@ use super::single::{Death, Lives, rounds};
 use super::verdict::{Run, Verdict};
 use crate::entropy::Dice;
 use crate::faultfs::FaultDisk;
-use crate::member::{Heard, Member, Site};
+use crate::member::{Heard, LeftOut, Member, Site};
 use std::time::{Duration, Instant};
 
 /// What loses its power.
@@ -42,17 +42,17 @@ impl Death for PowerLoss {
     }
 }
 
-/// Runs rounds of load, power loss and return. `real_fsync` off shows that the proof notices.
+/// Runs rounds of load, power loss and return. What is left out shows that the proof notices.
 ///
 /// # Errors
 /// A disk cannot be mounted, a process cannot be started; not what the run finds.
-pub fn power_loss(run: &Run, scene: Scene, real_fsync: bool) -> Result<Verdict, String> {
+pub fn power_loss(run: &Run, scene: Scene, left_out: LeftOut) -> Result<Verdict, String> {
     let started = Instant::now();
     let members = match scene {
         Scene::Single => 1,
         Scene::Cluster => 3,
     };
-    let site = Site::new(&run.program, members, real_fsync)?;
+    let site = Site::new(&run.program, members)?.leaving_out(left_out);
     let mut disks = Vec::new();
     for id in 1..=members {
         disks.push(FaultDisk::mount(

@@ -21,11 +21,12 @@ pub(crate) enum DiskFile {
 
 impl DiskFile {
     pub(crate) fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        match self {
+        let written = match self {
             Self::Real(file) => file.write_all_at(bytes, offset),
             #[cfg(any(test, feature = "sim"))]
             Self::Simulated(file) => file.write_all_at(bytes, offset),
-        }
+        };
+        written.map_err(not_taken)
     }
 
     /// Returns when the file's bytes are durable; its name is, after [`super::Disk::sync_folder`].
@@ -41,14 +42,14 @@ impl DiskFile {
         }
     }
 
-    /// Returns when the file's bytes are durable, if neither its length nor its name has changed.
+    /// Returns when the file's bytes are durable, if neither its length nor its name has changed: what the log waits for.
     pub(crate) fn sync_data(&self) -> io::Result<()> {
         #[cfg(feature = "mutations")]
         if mutations::on(mutations::Mutation::FsyncOff) {
             return Ok(());
         }
         match self {
-            Self::Real(_) if fsync::is_given_up() => Ok(()),
+            Self::Real(_) if fsync::log_is_unsynced() => Ok(()),
             Self::Real(file) => {
                 #[cfg(test)]
                 super::delay::wait();
@@ -72,11 +73,12 @@ impl DiskFile {
 /// Writes one piece after the other.
 impl Write for DiskFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
+        let written = match self {
             Self::Real(file) => file.write(bytes),
             #[cfg(any(test, feature = "sim"))]
             Self::Simulated(file) => file.append(bytes),
-        }
+        };
+        written.map_err(not_taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -86,6 +88,27 @@ impl Write for DiskFile {
             Self::Simulated(_) => Ok(()),
         }
     }
+}
+
+/// A write that a full or read-only disk refused. Unlike an fsync that failed it leaves nothing behind that programs read and
+/// the disk does not have.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+struct NotTaken(io::Error);
+
+fn not_taken(error: io::Error) -> io::Error {
+    let refused = [io::ErrorKind::StorageFull, io::ErrorKind::ReadOnlyFilesystem];
+    if refused.contains(&error.kind()) {
+        io::Error::new(error.kind(), NotTaken(error))
+    } else {
+        error
+    }
+}
+
+/// Whether it is certain that the disk refused a write, and was not asked for more. sled does not tell its writes from its
+/// fsyncs.
+pub(crate) fn was_not_taken(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<NotTaken>())
 }
 
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
@@ -147,14 +170,19 @@ pub(super) fn names(folder: &Path) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Bytes of the files of a folder, and how many files sled wrote beside its log, which it does without any fsync.
-pub(crate) fn usage(folder: &Path) -> (u64, u64) {
-    let files = |folder: &Path| fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
-    let bytes = files(folder)
-        .filter_map(|file| file.metadata().ok())
-        .filter(fs::Metadata::is_file)
-        .map(|m| m.len());
-    (bytes.sum(), files(&folder.join("blobs")).count() as u64)
+fn files(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
+    fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok)
+}
+
+/// Bytes of the files of a folder.
+pub(crate) fn usage(folder: &Path) -> u64 {
+    let files = files(folder).filter_map(|file| file.metadata().ok());
+    files.filter(fs::Metadata::is_file).map(|m| m.len()).sum()
+}
+
+/// How many files sled wrote beside its own log in the folder of a database, which it does without any fsync.
+pub(crate) fn unsynced(folder: &Path) -> u64 {
+    files(&folder.join("blobs")).count() as u64
 }
 
 /// Asks the kernel to read this part from the disk and not from memory. It keeps pages that are not written yet.
@@ -190,6 +218,27 @@ impl FolderLock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_write_that_a_full_disk_refuses_is_told_from_an_fsync_that_fails() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let mut full = DiskFile::Real(full);
+        for error in [
+            full.write_all_at(b"x", 0).unwrap_err(),
+            full.write_all(b"x").unwrap_err(),
+        ] {
+            assert!(was_not_taken(&error), "{error:?}");
+            assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+            assert!(
+                error.to_string().contains("No space left on device (os error 28)"),
+                "{error}"
+            );
+        }
+        assert!(!was_not_taken(&full.sync().unwrap_err()));
+        // What an fsync says on a disk that was full only when the kernel began to write.
+        assert!(!was_not_taken(&io::Error::from_raw_os_error(libc::ENOSPC)));
+        assert!(!was_not_taken(&not_taken(io::Error::from_raw_os_error(libc::EIO))));
+    }
 
     #[test]
     fn a_folder_is_locked_for_one_holder() {

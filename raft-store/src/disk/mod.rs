@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::database::{Database, Tree, Value};
-pub(crate) use self::files::{DiskFile, FolderLock, forget_cached, usage};
+pub(crate) use self::files::{DiskFile, FolderLock, forget_cached, unsynced, usage, was_not_taken};
 use crate::OpenError;
 
 /// A disk; cloning shares it.

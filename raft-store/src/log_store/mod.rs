@@ -26,8 +26,8 @@ pub(crate) use self::again::{NotAsWritten, read_again};
 pub(crate) use self::check::{LogFound, audit};
 use self::loaded::Loaded;
 use self::memory::LogMemory;
-pub(crate) use self::segments::{Extent, HEADER_BYTES};
-use self::segments::{Found, Segments};
+pub(crate) use self::segments::{Extent, HEADER_BYTES, remove_unfinished};
+use self::segments::{Found, Place, Segments};
 use self::writer::Op;
 pub(crate) use self::writer::Writer;
 use crate::OpenError;
@@ -93,8 +93,14 @@ impl LogStore {
         memory
             .append(&loaded.entries)
             .map_err(|error| OpenError::quarantine(folder, format!("its log has a hole: {error}")))?;
-        // Nothing is changed in a folder that must not be used.
-        let segments = Segments::start(disk, &below, guard.owner(), segment_bytes, &found)?;
+        // Nothing is changed in a log that must not be used; the tables are looked at later.
+        let place = Place {
+            disk: disk.clone(),
+            folder: below,
+            owner: guard.owner(),
+            segment_bytes,
+        };
+        let segments = Segments::start(place, &found, counters.clone())?;
         tracing::info!(entries = memory.len(), "log opened");
         promise_found(&guard, loaded, promises).map_err(OpenError::io("cannot write the guard file in", folder))?;
         let (writer, sender) = Writer::new(segments, memory.last(), guard, counters.clone(), fault);
@@ -141,9 +147,10 @@ fn promise_found(guard: &Guard, loaded: &Loaded, promises: &Promises) -> io::Res
 impl LogQueue {
     fn send(&self, op: Op) -> io::Result<()> {
         self.counters.log_queue.fetch_add(1, Relaxed);
-        self.sender
-            .send(op)
-            .map_err(|_| io::Error::other("the writer of the log has stopped"))
+        self.sender.send(op).map_err(|_| {
+            self.counters.log_queue.fetch_sub(1, Relaxed);
+            io::Error::other("the writer of the log has stopped")
+        })
     }
 
     async fn send_and_wait(&self, op: Op, done: oneshot::Receiver<io::Result<()>>) -> io::Result<()> {
@@ -270,5 +277,26 @@ impl RaftLogStorage<Types> for LogStore {
     async fn purge(&mut self, log_id: LogId) -> Result<(), io::Error> {
         self.memory.write().purge(log_id);
         self.queue.send(Op::Purge { upto: log_id })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_cannot_be_sent_does_not_wait_in_the_queue() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let counters: Arc<Counters> = Arc::default();
+        let queue = LogQueue {
+            sender,
+            counters: counters.clone(),
+        };
+        queue.send(Op::Committed { committed: None }).unwrap();
+        assert_eq!(counters.log_queue.load(Relaxed), 1);
+        drop(receiver);
+        assert!(queue.send(Op::Committed { committed: None }).is_err());
+        assert!(queue.close().await.is_err());
+        assert_eq!(counters.log_queue.load(Relaxed), 1);
     }
 }

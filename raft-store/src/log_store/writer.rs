@@ -8,7 +8,6 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
-use std::time::Instant;
 
 use openraft::storage::IOFlushed;
 use tokio::sync::oneshot;
@@ -68,7 +67,6 @@ impl Answer {
 #[derive(Default)]
 struct Group {
     answers: Vec<Answer>,
-    entries: usize,
     vote: Option<Vote>,
     committed: Option<Option<LogId>>,
     needs_flush: bool,
@@ -183,6 +181,7 @@ impl Writer {
     /// Writes a group and waits for the disk.
     fn work(&mut self, ops: Vec<Op>, group: &mut Group) -> io::Result<()> {
         let mut result = self.usable();
+        let told_before = result.is_err();
         for op in ops {
             if result.is_ok() {
                 result = self.take(op, group);
@@ -191,12 +190,12 @@ impl Writer {
             }
         }
         let result = result.and_then(|()| self.finish(group));
-        if let Err(error) = &result
-            && !self.failed
-        {
+        if let Err(error) = &result {
             self.failed = true;
-            tracing::error!(error = %error, "the log could not be written; nothing is acknowledged any more");
-            self.fault.storage(error);
+            if !told_before {
+                tracing::error!(error = %error, "the log could not be written; nothing is acknowledged any more");
+                self.fault.storage(error);
+            }
         }
         result
     }
@@ -221,7 +220,6 @@ impl Writer {
         match op {
             Op::Append { entries, done } => {
                 group.answers.push(Answer::Append(done));
-                group.entries += entries.len();
                 group.needs_flush = true;
                 self.last = entries.last().map(|entry| entry.log_id).or(self.last);
                 let segments = self.segments()?;
@@ -277,10 +275,8 @@ impl Writer {
         if mutations::on(mutations::Mutation::AcknowledgeBeforeFlush) {
             return Ok(());
         }
-        let started = Instant::now();
         let segments = self.segments()?;
         disk::no_panic(|| segments.flush())?;
-        self.counters.fsynced(started.elapsed(), group.entries);
         if group.vote.is_some() || group.close {
             let last = self.last;
             self.guard.update(|promises| {

@@ -78,8 +78,8 @@ impl Data {
 
 /// Opening makes durable what it finds: an fsync of that may be what failed.
 fn noting(fault: &FaultCell, opened: Result<Data, OpenError>) -> Result<Data, OpenError> {
-    if let Err(OpenError::Io { .. }) = &opened {
-        fault.note_doubt();
+    if let Err(OpenError::Io { source, .. }) = &opened {
+        fault.note_doubt(source);
     }
     opened
 }

@@ -176,7 +176,7 @@ impl Scrubber {
                 }
                 self.fault.damaged(&what);
             }
-            Found::Unreadable(what) => self.fault.storage(&what),
+            Found::Unreadable(what) => self.fault.unreadable(&what),
         }
     }
 }

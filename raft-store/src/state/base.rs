@@ -334,7 +334,7 @@ mod tests {
             base.write(&row, Some(&vec![7; RECORD_BYTES_MAX])).unwrap();
         }
         base.flush().unwrap();
-        assert_eq!(disk::usage(&folder.path().join("base")).1, 0);
+        assert_eq!(disk::unsynced(&folder.path().join("base")), 0);
     }
 
     #[test]

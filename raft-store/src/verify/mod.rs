@@ -3,7 +3,7 @@
 //!
 //! It is meant for a process of its own (`tfauth-node verify`): sled may panic, abort, hang or take all memory over a
 //! damaged file, and whoever started that process takes such an end for damage. Must not repair or remove anything,
-//! except for what sled does whenever it opens a database.
+//! except for a segment of the log that was never finished, and for what sled does whenever it opens a database.
 
 mod due;
 mod manifest;

@@ -15,7 +15,7 @@ pub(super) async fn measure(plan: &Plan, commit: &mut Commit) -> Result<(), Stri
     commit.round_trip_us.push(round_trip(plan.time)?);
     commit.sync_us.push(sync(plan)?);
     let folder = folder(plan)?;
-    let site = Site::new(&plan.program, 3, true)?;
+    let site = Site::new(&plan.program, 3)?;
     let mut stores = Vec::new();
     for id in 1..=3 {
         let data = folder.path().join(format!("member-{id}"));

@@ -140,7 +140,7 @@ pub(super) struct Member {
 impl Member {
     pub(super) async fn open(plan: &Plan) -> Result<Self, String> {
         let folder = folder(plan)?;
-        let site = Site::new(&plan.program, 1, true)?;
+        let site = Site::new(&plan.program, 1)?;
         let data = folder.path().join("data");
         let config = config(1, site.addresses(), &site.papers(), &data, Limits::default())?;
         let store = Store::open(config, Arc::new(Nothing))

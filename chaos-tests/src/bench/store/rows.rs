@@ -63,7 +63,7 @@ pub(super) fn measure(plan: &Plan) -> Result<(Rows, Rows), String> {
 
 fn one(plan: &Plan, rows: u64) -> Result<Rows, String> {
     let folder = folder(plan)?;
-    let site = Site::new(&plan.program, 1, true)?;
+    let site = Site::new(&plan.program, 1)?;
     let data = folder.path().join("data");
     let loaded = child(plan, &site, &data, &["store-load", "--rows", &rows.to_string()])?;
     let mut found = Rows {

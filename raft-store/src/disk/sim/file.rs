@@ -37,6 +37,9 @@ impl SimFile {
 
     pub(crate) fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut world = self.disk.world.lock();
+        if offset + bytes.len() as u64 > world.file_bytes_max {
+            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+        }
         let mut effects = vec![Effect::Write(self.id, offset, bytes.to_vec())];
         if self.synced && world.lie != Some(Lie::GuardWrite) {
             effects.push(Effect::SyncFile(self.id));

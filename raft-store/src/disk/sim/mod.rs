@@ -102,6 +102,12 @@ impl SimDisk {
         self.world.lock().full = full;
     }
 
+    /// From now on files find no room for what would be behind so many bytes.
+    #[cfg(test)]
+    pub(crate) fn limit_files(&self, bytes: u64) {
+        self.world.lock().file_bytes_max = bytes;
+    }
+
     /// Whether the power is gone.
     pub(crate) fn is_stopped(&self) -> bool {
         self.world.lock().stopped

@@ -110,6 +110,8 @@ pub(super) struct World {
     pub(super) lie: Option<Lie>,
     /// Databases have no room for more.
     pub(super) full: bool,
+    /// No room for what lies behind that in a file.
+    pub(super) file_bytes_max: u64,
     pub(super) dice: Dice,
 }
 
@@ -127,6 +129,7 @@ impl World {
             interrupted: Vec::new(),
             lie: None,
             full: false,
+            file_bytes_max: u64::MAX,
             dice: Dice::new(seed),
         }
     }

@@ -42,12 +42,13 @@ impl Segment {
     }
 }
 
+/// Where segments are made, for whom, and how long.
 #[derive(Clone, Debug)]
-pub(super) struct Maker {
-    pub(super) disk: Disk,
-    pub(super) folder: PathBuf,
-    pub(super) owner: [u8; 16],
-    pub(super) segment_bytes: u64,
+pub(crate) struct Maker {
+    pub(crate) disk: Disk,
+    pub(crate) folder: PathBuf,
+    pub(crate) owner: [u8; 16],
+    pub(crate) segment_bytes: u64,
 }
 
 impl Maker {

@@ -5,6 +5,8 @@
 //! holds, so that those before it can go once their entries are purged; their files are used again. Must only be used by
 //! one thread.
 
+#[cfg(test)]
+mod counted_tests;
 mod format;
 mod maker;
 mod reader;
@@ -17,9 +19,12 @@ mod tests;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
 
 use self::format::{CHECKPOINT_FRAME_BYTES_MAX, Checkpoint, Record};
 pub(crate) use self::format::{FrameHead, HEADER_BYTES, Header};
+pub(crate) use self::maker::Maker as Place;
 use self::maker::{Maker, Next, Segment};
 use self::reader::UNFINISHED;
 pub(crate) use self::reader::{Extent, Found, read};
@@ -29,6 +34,7 @@ use crate::codec::Encoder;
 use crate::codec::log::ENTRY_HEAD_BYTES;
 use crate::disk::Disk;
 use crate::limits::{LOG_FRAME_BYTES_MAX, LOG_SPARE_SEGMENTS_MAX};
+use crate::metrics::Counters;
 use crate::types::{Entry, LogId, Vote};
 
 /// Bytes of an entry in a frame besides its payload.
@@ -44,41 +50,40 @@ pub(crate) struct Segments {
     /// The frame that gathers; its memory is used again for the next one.
     frame: Encoder,
     frame_bytes_max: usize,
-    /// The highest entry in the frame.
+    /// The highest entry in the frame, and how many there are.
     highest: Option<u64>,
+    entries: usize,
     /// With everything in the frame, and as of the last frame on disk.
     facts: Facts,
     durable: Facts,
     /// Goes into the next frame.
     committed: Option<Option<LogId>>,
+    counters: Arc<Counters>,
+}
+
+/// Removes a file that was to become a segment.
+pub(crate) fn remove_unfinished(disk: &Disk, folder: &Path) -> io::Result<()> {
+    let unfinished = folder.join(UNFINISHED);
+    if disk.exists(&unfinished) {
+        disk.remove_file(&unfinished)?;
+    }
+    Ok(())
 }
 
 impl Segments {
     /// Makes what was found in a folder durable, clears what lies behind its end, and goes on there.
-    pub(crate) fn start(
-        disk: &Disk,
-        folder: &Path,
-        owner: [u8; 16],
-        segment_bytes: u64,
-        found: &Found,
-    ) -> Result<Self, OpenError> {
-        disk.create_folder(folder)
-            .map_err(OpenError::io("cannot create", folder))?;
-        let maker = Maker {
-            disk: disk.clone(),
-            folder: folder.to_path_buf(),
-            owner,
-            segment_bytes,
-        };
-        Self::go_on(maker, found).map_err(OpenError::io("cannot write the log in", folder))
+    pub(crate) fn start(place: Place, found: &Found, counters: Arc<Counters>) -> Result<Self, OpenError> {
+        let folder = place.folder.clone();
+        place
+            .disk
+            .create_folder(&folder)
+            .map_err(OpenError::io("cannot create", &folder))?;
+        Self::go_on(place, found, counters).map_err(OpenError::io("cannot write the log in", &folder))
     }
 
-    fn go_on(maker: Maker, found: &Found) -> io::Result<Self> {
+    fn go_on(maker: Maker, found: &Found, counters: Arc<Counters>) -> io::Result<Self> {
         let disk = &maker.disk;
-        let unfinished = maker.folder.join(UNFINISHED);
-        if disk.exists(&unfinished) {
-            disk.remove_file(&unfinished)?;
-        }
+        remove_unfinished(disk, &maker.folder)?;
         let mut segments = VecDeque::new();
         for extent in &found.segments {
             // A process that was killed may have left it in the kernel's memory only.
@@ -113,9 +118,11 @@ impl Segments {
             next,
             frame,
             highest: None,
+            entries: 0,
             facts: found.facts,
             durable: found.facts,
             committed: None,
+            counters,
         })
     }
 
@@ -128,6 +135,7 @@ impl Segments {
             }
             format::put_entry(&mut self.frame, entry);
             self.highest = self.highest.max(Some(entry.log_id.index));
+            self.entries += 1;
             self.facts.last = Some(entry.log_id);
         }
         Ok(())
@@ -175,7 +183,8 @@ impl Segments {
         if self.current.extent.is_empty() {
             self.write_checkpoint()?;
         }
-        write(&mut self.current, &mut self.frame)?;
+        let entries = std::mem::take(&mut self.entries);
+        write(&mut self.current, &mut self.frame, entries, &self.counters)?;
         self.current.extent.highest = self.current.extent.highest.max(self.highest.take());
         self.durable = self.facts;
         format::begin(&mut self.frame);
@@ -224,7 +233,7 @@ impl Segments {
             previous_end: self.full.back().map_or(0, |before| before.end),
         };
         Record::Checkpoint(checkpoint).put(&mut frame);
-        write(&mut self.current, &mut frame)
+        write(&mut self.current, &mut frame, 0, &self.counters)
     }
 
     /// Work that waits for nobody: the next segment, and those whose entries are purged. Tells whether more is left.
@@ -282,11 +291,13 @@ impl Drop for Segments {
 }
 
 /// One write and one sync.
-fn write(segment: &mut Segment, frame: &mut Encoder) -> io::Result<()> {
+fn write(segment: &mut Segment, frame: &mut Encoder, entries: usize, counters: &Counters) -> io::Result<()> {
     let end = segment.extent.end;
     format::seal(frame, segment.seed, end);
     segment.file.write_all_at(frame.as_slice(), end)?;
+    let began = Instant::now();
     segment.file.sync_data()?;
+    counters.fsynced(began.elapsed(), entries);
     segment.extent.end += frame.len() as u64;
     Ok(())
 }

@@ -22,9 +22,14 @@ fn entry(index: u64) -> Entry {
 }
 
 fn open(disk: &SimDisk) -> Result<Segments, OpenError> {
-    let disk = Disk::Simulated(disk.clone());
-    let found = read(&disk, Path::new(FOLDER), OWNER)?;
-    Segments::start(&disk, Path::new(FOLDER), OWNER, SEGMENT_BYTES, &found)
+    let place = Place {
+        disk: Disk::Simulated(disk.clone()),
+        folder: Path::new(FOLDER).to_path_buf(),
+        owner: OWNER,
+        segment_bytes: SEGMENT_BYTES,
+    };
+    let found = read(&place.disk, &place.folder, OWNER)?;
+    Segments::start(place, &found, Arc::default())
 }
 
 /// Fills many segments, purges all but the last entries at once, and goes on. Tells how many segments were free at once.

@@ -49,8 +49,13 @@ impl Log {
     }
 
     fn open(&self) -> Segments {
-        let found = self.read().unwrap();
-        Segments::start(&Disk::Real, self.folder.path(), OWNER, SEGMENT_BYTES, &found).unwrap()
+        let place = Place {
+            disk: Disk::Real,
+            folder: self.folder.path().to_path_buf(),
+            owner: OWNER,
+            segment_bytes: SEGMENT_BYTES,
+        };
+        Segments::start(place, &self.read().unwrap(), Arc::default()).unwrap()
     }
 
     /// Names of all files, in order.
