@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::limits::HELD_BACK_BYTES_PER_SECOND_MIN;
+use crate::limits::{FIRST_PART_WAIT_MAX, HELD_BACK_BYTES_PER_SECOND_MIN};
 
 /// Parts of the room, in eighths: what may come before anything was sent, and what is left for commands that were on their
 /// way when the checkpoint began to wait.
@@ -139,10 +139,12 @@ impl Progress {
 
     /// Whether it arrives, as fast as it got on so far, before the least that is always taken has filled the room.
     fn is_hopeful(&self, taken: u64, room: u64, now: Instant) -> bool {
+        let elapsed = now.saturating_duration_since(self.began);
         if self.rows_sent == 0 {
-            return false;
+            // Nobody knows how fast it is before the first part of it has arrived.
+            return elapsed < FIRST_PART_WAIT_MAX;
         }
-        let elapsed = now.saturating_duration_since(self.began).as_millis();
+        let elapsed = elapsed.as_millis();
         let left_ms = elapsed * u128::from(self.rows.saturating_sub(self.rows_sent)) / u128::from(self.rows_sent);
         let second = Duration::from_secs(1).as_millis();
         left_ms * u128::from(HELD_BACK_BYTES_PER_SECOND_MIN) <= u128::from(room.saturating_sub(taken)) * second
@@ -200,8 +202,13 @@ mod tests {
         assert!(!slow.is_endangered(taken, ROOM, now), "too slow by a factor of four");
         let (just, now) = at(1, 3, Duration::from_millis(room_at_least_ms / 4));
         assert!(just.is_endangered(taken, ROOM, now));
-        let (silent, now) = at(0, 3, Duration::from_secs(1));
-        assert!(!silent.is_endangered(ROOM, ROOM, now), "nobody knows how fast it is");
+        let (new, now) = at(0, 3, FIRST_PART_WAIT_MAX / 2);
+        assert!(
+            new.is_endangered(ROOM / 2, ROOM, now),
+            "its first part may still come in time"
+        );
+        let (silent, now) = at(0, 3, FIRST_PART_WAIT_MAX);
+        assert!(!silent.is_endangered(ROOM / 2, ROOM, now), "nobody waits for it longer");
     }
 
     proptest! {

@@ -1,5 +1,5 @@
-//! A snapshot arrives under load, and what came meanwhile follows it: however long it takes to send, and however late its
-//! answers are.
+//! A snapshot arrives under load, and what came meanwhile follows it: however long it takes to send, however late its answers
+//! are, and however many commands come.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
@@ -161,4 +161,28 @@ async fn what_comes_after_a_snapshot_is_kept_until_the_member_has_it() {
     };
     let report = bring_back(path, limits(), TRICKLE).await;
     assert_eq!(report.snapshots, 1, "the entries behind it had gone: {report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_are_held_back_when_a_snapshot_could_not_arrive_otherwise() {
+    let path = SlowPath {
+        bytes_per_second: 320 * 1024,
+        answers_late: Duration::ZERO,
+    };
+    let flood = Load {
+        bytes: 16 * 1024,
+        pause: Duration::ZERO,
+    };
+    let room = 1024 * 1024;
+    let limits = Limits {
+        checkpoint_wait_bytes: room,
+        ..limits()
+    };
+    let report = bring_back(path, limits, flood).await;
+    assert_eq!(report.snapshots, 1, "{report:?}");
+    assert!(report.written.refused > 0, "nothing was held back: {report:?}");
+    assert!(
+        report.written.commands * flood.bytes as u64 > room,
+        "it would have arrived anyway: {report:?}"
+    );
 }
