@@ -70,9 +70,39 @@ async fn a_cluster_of_one_serves_and_stops_in_order() {
     ] {
         assert!(metrics.lines().any(|have| have == line), "{line} is not in\n{metrics}");
     }
+    store_is_measured(&metrics);
 
     drained_stop(&site, node).await;
     check_log(&site.log());
+}
+
+/// Every number of the store that operators watch is there; what it is after work is shown by `telemetry::live_tests`.
+#[cfg(test)]
+fn store_is_measured(metrics: &str) {
+    for name in [
+        "log_fsync_seconds_count",
+        "log_fsync_seconds_sum",
+        "log_group_entries_count",
+        "log_queue_depth",
+        "apply_lag_entries",
+        "checkpoints_total",
+        "checkpoint_last_milliseconds",
+        "snapshot_sent_bytes_total",
+        "snapshot_send_last_milliseconds",
+        "snapshot_received_bytes_total",
+        "snapshot_receive_last_milliseconds",
+        "log_disk_bytes",
+        "state_disk_bytes",
+        "leader_changes_total",
+    ] {
+        let start = format!("tfauth_node_{name} ");
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&start));
+        let value = value.and_then(|value| value.parse::<f64>().ok());
+        assert!(
+            value.is_some_and(|value| value >= 0.0),
+            "{name}: {value:?} in\n{metrics}"
+        );
+    }
 }
 
 /// Load balancers are told first, then the node ends well.

@@ -91,6 +91,24 @@ pub fn broken(page: &str, sources: &[Source]) -> Vec<String> {
     broken
 }
 
+/// Names in the last column of the table between two marks that are no tests, one line each; and how many rows there are.
+#[must_use]
+pub fn unknown_tests(page: &str, begin: &str, sources: &[Source]) -> (usize, Vec<String>) {
+    let table = page.split_once(begin).and_then(|(_, rest)| rest.split_once(END));
+    let tests = test_names(sources);
+    let lines = table.map_or("", |(table, _)| table).lines();
+    let rows: Vec<&str> = lines.filter(|line| line.starts_with("| ")).skip(1).collect();
+    let cells = rows
+        .iter()
+        .filter_map(|row| row.trim_end_matches(['|', ' ']).rsplit('|').next());
+    let named = cells.flat_map(|cell| {
+        let named: Vec<&str> = cell.split('`').skip(1).step_by(2).collect();
+        if named.is_empty() { vec![cell] } else { named }
+    });
+    let unknown = named.filter(|name| !tests.contains(name));
+    (rows.len(), unknown.map(|name| format!("{name} is no test")).collect())
+}
+
 /// Whether the id stands in the name as words of its own: `se_1` is not in `se_12_x`.
 fn has(test: &str, id: &str) -> bool {
     format!("_{test}_").contains(&format!("_{id}_"))

@@ -2,6 +2,8 @@
 
 mod families;
 pub mod hash_collector;
+#[cfg(test)]
+mod live_tests;
 pub mod logs;
 pub mod metrics;
 pub mod store_collector;
