@@ -84,8 +84,16 @@ pub const FILE_BYTES_MAX: u64 = 256 * 1024;
 
 /// Messages looked at in one round of the worker.
 pub const MAIL_READ_MAX: usize = 1024;
-/// Messages on their way at a time: a slow server must not hold all others up.
+/// Messages on their way at a time by each channel: a slow server must not hold all others up.
 pub const MAIL_PARALLEL_MAX: usize = 16;
+/// Of these, messages that failed before.
+pub const MAIL_AGAIN_MAX: usize = MAIL_PARALLEL_MAX / 2;
+/// Rows counted at a time for the metrics.
+pub const MAIL_COUNT_STEP: usize = 1024;
+/// From so many conversations that broke off at one message on, each is counted as its failure.
+pub const MAIL_BREAKS_MAX: u32 = 3;
+/// A server at which so many different messages broke off in a row is at fault itself.
+pub const SERVER_BREAKS_MAX: usize = 3;
 /// Pause between two rounds.
 pub const MAIL_ROUND_PAUSE: Duration = Duration::from_secs(1);
 /// Pause after a round, however much is applied meanwhile.

@@ -177,6 +177,16 @@ pub struct Mail {
     pub last_error: Option<String>,
 }
 
+impl Channel {
+    /// First byte of its rows in the table of what is due: each channel has a queue of its own there.
+    pub(crate) const fn queue(self) -> u8 {
+        match self {
+            Self::Mail => 0,
+            Self::Gateway => 1,
+        }
+    }
+}
+
 impl Mail {
     /// When it is to be tried next: at once while it never was.
     #[must_use]

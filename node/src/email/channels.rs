@@ -9,6 +9,7 @@ use crate::secrets::KeyRing;
 use auth_core::outbox::{Channel, Mail};
 use auth_core::time::Timestamp;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Everything that hands messages over.
 pub struct Channels {
@@ -20,16 +21,30 @@ pub struct Channels {
     pub gateway: Option<Gateway>,
 }
 
+/// Why a row is not worth handing over at `now`; none when it is.
+pub(super) fn is_void(mail: &Mail, now: Timestamp) -> Option<&'static str> {
+    if expires_at(&mail.template).is_some_and(|end| end <= now) {
+        return Some("what it carries expired before it could be sent");
+    }
+    if mail.created_at.seconds_until(now) > MAIL_AGE_SECONDS_MAX {
+        return Some("it could not be sent for too long");
+    }
+    None
+}
+
 impl Channels {
+    /// Whether it is known that nobody of this channel takes anything at this moment.
+    pub(super) fn rests(&self, channel: Channel, now: Instant) -> bool {
+        match (channel, &self.mail) {
+            (Channel::Mail, Some((_, transport))) => transport.rests(now),
+            (Channel::Mail, None) | (Channel::Gateway, Some(_) | None) => false,
+        }
+    }
+
     /// Hands one row over, if it is still worth it at `now`.
     pub(super) async fn hand_over(&self, cluster_id: &str, mail: &Mail, now: Timestamp) -> Result<(), SendError> {
-        if expires_at(&mail.template).is_some_and(|end| end <= now) {
-            return Err(SendError::Never(
-                "what it carries expired before it could be sent".into(),
-            ));
-        }
-        if mail.created_at.seconds_until(now) > MAIL_AGE_SECONDS_MAX {
-            return Err(SendError::Never("it could not be sent for too long".into()));
+        if let Some(reason) = is_void(mail, now) {
+            return Err(SendError::Never(reason.into()));
         }
         match mail.channel {
             Channel::Mail => {

@@ -6,6 +6,9 @@
 
 mod address;
 mod channels;
+mod counts;
+mod delivery;
+mod lanes;
 mod message;
 mod outcome;
 mod servers;
@@ -18,6 +21,8 @@ mod worker;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod ways_tests;
 
 pub(crate) use address::deliverable;
 pub use channels::Channels;

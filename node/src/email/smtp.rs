@@ -60,8 +60,14 @@ impl Server {
     pub(super) async fn send(&self, message: &Message) -> Result<(), SendError> {
         let mut connection = step(self.connect()).await?.map_err(|error| self.at_fault(&error))?;
         let sent = self.hand_over(&mut connection, message).await;
-        // The mail is with the server or is not; how the goodbye goes changes nothing.
-        let _ = step(connection.quit()).await;
+        match &sent {
+            // Nobody listens there any more.
+            Err(SendError::Server(_) | SendError::BrokeOff(_)) => {}
+            // The mail is with the server or is not; how the goodbye goes changes nothing.
+            Ok(()) | Err(SendError::Later(_) | SendError::Never(_)) => {
+                let _ = step(connection.quit()).await;
+            }
+        }
         sent
     }
 
@@ -100,13 +106,10 @@ impl Server {
             .await?
             .map_err(|error| self.at_fault(&error))?;
         for to in envelope.to() {
-            step(connection.command(Rcpt::new(to.clone(), Vec::new())))
-                .await?
-                .map_err(|error| self.refused(&error))?;
+            self.about_mail(connection.command(Rcpt::new(to.clone(), Vec::new())))
+                .await?;
         }
-        step(connection.command(Data))
-            .await?
-            .map_err(|error| self.refused(&error))?;
+        self.about_mail(connection.command(Data)).await?;
         match step(connection.message(&message.formatted())).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) if error.status().is_some() => Err(self.refused(&error)),
@@ -123,11 +126,19 @@ impl Server {
         SendError::Server(format!("{}: {}", self.name, told(error)))
     }
 
-    /// The server answered about this mail.
+    /// A step that this mail alone may make fail.
+    async fn about_mail<T>(&self, work: impl Future<Output = Result<T, Error>>) -> Result<T, SendError> {
+        match tokio::time::timeout(MAIL_STEP_MAX, work).await {
+            Ok(done) => done.map_err(|error| self.refused(&error)),
+            Err(_) => Err(SendError::BrokeOff(format!("{}: {}", self.name, silent()))),
+        }
+    }
+
+    /// The server answered about this mail, or left at it.
     fn refused(&self, error: &Error) -> SendError {
         let reason = format!("{}: {}", self.name, told(error));
         match error.status().map(u16::from) {
-            Some(421) | None => SendError::Server(reason),
+            Some(421) | None => SendError::BrokeOff(reason),
             Some(_) if error.is_permanent() => SendError::Never(reason),
             Some(_) => SendError::Later(reason),
         }
@@ -144,5 +155,9 @@ fn told(error: &Error) -> String {
 async fn step<T>(work: impl Future<Output = T>) -> Result<T, SendError> {
     tokio::time::timeout(MAIL_STEP_MAX, work)
         .await
-        .map_err(|_| SendError::Server(format!("no answer within {MAIL_STEP_MAX:?}")))
+        .map_err(|_| SendError::Server(silent()))
+}
+
+fn silent() -> String {
+    format!("no answer within {MAIL_STEP_MAX:?}")
 }

@@ -1,7 +1,8 @@
 """A real mail server (aiosmtpd) for tests: prints READY, then one line of JSON for each mail that it took.
 
 Arguments: PORT MODE [CERTIFICATE KEY]. Modes: take, later (451 for recipients), never (550 for recipients), slow (5 s
-before each answer to DATA). With a certificate STARTTLS is required, and so is logging in as tfauth / mail-password.
+before each answer to DATA), moody (takes all recipients but those that begin with hang: no answer, busy: 421, drop: the
+connection ends). With a certificate STARTTLS is required, and so is logging in as tfauth / mail-password.
 """
 import asyncio
 import json
@@ -26,6 +27,12 @@ class Handler:
             return "451 greylisted, come back"
         if MODE == "never":
             return "550 no such user <%s>" % address
+        if MODE == "moody" and address.startswith("hang"):
+            await asyncio.sleep(3600)
+        if MODE == "moody" and address.startswith("busy"):
+            return "421 too much to do"
+        if MODE == "moody" and address.startswith("drop"):
+            server.transport.abort()
         envelope.rcpt_tos.append(address)
         return "250 fine"
 

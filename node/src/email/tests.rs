@@ -3,6 +3,7 @@
 use super::testing::{MailServer, certificate, free_port};
 use super::{Channels, Handover, Sender, Transport, Worker, handover};
 use crate::config::{Login, MailTransport, SmtpServer, SmtpTls};
+use crate::gateway::Gateway;
 use crate::replication::Replication;
 use crate::replication::testing::single_node;
 use crate::secrets::KeyRing;
@@ -13,6 +14,7 @@ use auth_core::command::{Command, RegisterAccount, ReleaseMail};
 use auth_core::entry::{Client, Entry};
 use auth_core::ids::{AccountId, RequestId};
 use auth_core::query;
+use auth_core::reply::Reply;
 use auth_core::secret::Sealed;
 use secrecy::SecretString;
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,9 +22,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
-async fn propose(replication: &Replication, command: Command) {
+pub(super) async fn propose(replication: &Replication, command: Command) -> Reply {
     let entry = Entry {
         request_id: RequestId(entropy::bytes()),
         at: clock::now(),
@@ -32,7 +34,7 @@ async fn propose(replication: &Replication, command: Command) {
     replication
         .propose(&entry, clock::monotonic() + PATIENCE)
         .await
-        .unwrap();
+        .unwrap()
 }
 
 /// Registers the same mail address twice: its owner is told. Gives the key of that mail.
@@ -48,27 +50,31 @@ async fn cause_mail(replication: &Replication) -> u64 {
             password_alone: false,
             confirmation: None,
         };
-        propose(replication, Command::RegisterAccount(register)).await;
+        let _ = propose(replication, Command::RegisterAccount(register)).await;
     }
     let waiting = query::outbox(&replication.view(), 10).unwrap();
     waiting.first().expect("a mail waits").key
 }
 
 /// A worker that runs, and its numbers.
-struct Post {
-    metrics: Metrics,
+pub(super) struct Post {
+    pub(super) metrics: Metrics,
     _stopper: Stopper,
 }
 
 impl Post {
     fn start(replication: &Replication, transport: &MailTransport) -> Self {
+        Self::by(replication, transport, None)
+    }
+
+    pub(super) fn by(replication: &Replication, transport: &MailTransport, gateway: Option<Gateway>) -> Self {
         crate::tls::install_provider();
         let metrics = Metrics::new().unwrap();
         let sender = Sender::parse("tfauth <no-reply@auth.example>").unwrap();
         let channels = Channels {
             ring: Arc::new(KeyRing::for_tests()),
             mail: Some((sender, Transport::new(transport).unwrap())),
-            gateway: None,
+            gateway,
         };
         let (stopper, stop) = shutdown::channel();
         let worker = Worker::new(replication.clone(), channels, metrics.clone());
@@ -79,12 +85,12 @@ impl Post {
         }
     }
 
-    fn count(&self, outcome: &str) -> u64 {
+    pub(super) fn count(&self, outcome: &str) -> u64 {
         self.metrics.mails.with_label_values(&[outcome]).get()
     }
 }
 
-fn plain(port: u16) -> SmtpServer {
+pub(super) fn plain(port: u16) -> SmtpServer {
     SmtpServer {
         host: "127.0.0.1".into(),
         port,
@@ -98,7 +104,7 @@ fn waiting(replication: &Replication) -> usize {
     query::outbox(&replication.view(), 10).unwrap().len()
 }
 
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let waited = async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(5)).await;

@@ -8,6 +8,7 @@ use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// A way to hand mails over.
 pub struct Transport(Way);
@@ -44,6 +45,9 @@ pub enum SendError {
     /// Nobody there to take any message: it is not this one's fault, and not counted as its failure.
     #[error("nobody takes messages now: {0}")]
     Server(String),
+    /// The conversation broke off at this message: its own fault or the server's. Counted as its failure when that goes on.
+    #[error("broke off: {0}")]
+    BrokeOff(String),
     /// The same message may be taken later.
     #[error("not taken now: {0}")]
     Later(String),
@@ -91,7 +95,15 @@ impl Transport {
                     Err(error) => Err(SendError::Server(error.to_string())),
                 }
             }
-            Way::Smtp(servers) => servers.send(&message).await,
+            Way::Smtp(servers) => servers.send(key, &message).await,
+        }
+    }
+
+    /// Whether every mail server rests after a failure.
+    pub(super) fn rests(&self, now: Instant) -> bool {
+        match &self.0 {
+            Way::Folder(_) => false,
+            Way::Smtp(servers) => servers.all_rest(now),
         }
     }
 }

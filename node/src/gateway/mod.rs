@@ -141,4 +141,6 @@ fn kind(template: &MailTemplate) -> &'static str {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

@@ -64,10 +64,11 @@ fn cut(reason: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::apply::testing::{Bench, token};
-    use crate::command::{Command, DropSigningKeys, MarkMailSent, ReleaseMail};
-    use crate::outbox::{MAILS_PER_ENTRY_MAX, MailState};
-    use crate::query;
+    use crate::apply::testing::{Bench, mac, token};
+    use crate::command::{Command, DropSigningKeys, MarkMailSent, NewCode, ReleaseMail};
+    use crate::outbox::{Channel, MAILS_PER_ENTRY_MAX, MailState};
+    use crate::query::{self, Shelf};
+    use crate::secret::Sealed;
 
     fn fail(bench: &mut Bench, key: u64, attempt: u32, permanent: bool) -> Reply {
         bench.run(Command::MarkMailFailed(MarkMailFailed {
@@ -187,7 +188,7 @@ mod tests {
     fn however_much_is_postponed_what_is_due_is_found_first_and_leaves_no_trace() {
         let mut bench = Bench::new();
         let due = |bench: &Bench| -> Vec<u64> {
-            let mails = query::due_mail(&bench.tables, bench.now, 3).unwrap();
+            let mails = query::due_mail(&bench.tables, Channel::Mail, bench.now, 3).unwrap();
             mails.into_iter().map(|mail| mail.key).collect()
         };
         let mut postponed = Vec::new();
@@ -202,11 +203,48 @@ mod tests {
         bench.wait(60);
         assert_eq!(due(&bench), postponed[..3]);
         let new = new_mail(&mut bench, 2_000);
-        assert_eq!(query::due_mail(&bench.tables, bench.now, 9_999).unwrap().len(), 2_001);
+        let all = query::due_mail(&bench.tables, Channel::Mail, bench.now, 9_999).unwrap();
+        assert_eq!((all.len(), counted(&bench)), (2_001, 2_001));
         for key in postponed.into_iter().chain([new]) {
             bench.run(Command::MarkMailSent(MarkMailSent { key }));
         }
         let left = bench.tables.rows().filter(|row| row.0 == Table::OutboxByDue).count();
-        assert_eq!((left, due(&bench).len()), (0, 0));
+        assert_eq!((left, due(&bench).len(), counted(&bench)), (0, 0, 0));
+    }
+
+    /// All mail that waits, counted in steps that do not divide it.
+    fn counted(bench: &Bench) -> usize {
+        let (mut sum, mut from) = (0, Some(Vec::new()));
+        while let Some(place) = from {
+            let (counted, next) = query::count_mail(&bench.tables, Shelf::Waiting, &place, 100).unwrap();
+            (sum, from) = (sum + counted, next);
+        }
+        sum
+    }
+
+    #[test]
+    fn what_goes_one_way_is_found_however_much_waits_for_the_other() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        for number in 0..50 {
+            new_mail(&mut bench, number);
+        }
+        let reply = bench.sign_in_with(account, |command| {
+            command.always = true;
+            command.code = Some(NewCode {
+                mac: mac(1),
+                sealed: Sealed(vec![3]),
+                channel: Channel::Gateway,
+            });
+        });
+        assert!(matches!(reply, Reply::SecondFactorRequired { .. }), "{reply:?}");
+        let due = |channel| query::due_mail(&bench.tables, channel, bench.now, 3).unwrap();
+        let (mails, codes) = (due(Channel::Mail), due(Channel::Gateway));
+        assert!(mails.iter().all(|mail| mail.channel == Channel::Mail) && mails.len() == 3);
+        assert_eq!(
+            codes.iter().map(|mail| mail.channel).collect::<Vec<_>>(),
+            [Channel::Gateway]
+        );
+        assert_eq!(counted(&bench), 51);
     }
 }

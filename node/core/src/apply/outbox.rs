@@ -74,8 +74,10 @@ pub(super) fn take(mail: &Mail, tables: &mut impl Tables) -> Result<(), Fault> {
     Ok(tables.remove(Table::Outbox, &mail.key.to_be_bytes())?)
 }
 
+/// Channel, time, key.
 fn due_key(mail: &Mail) -> Vec<u8> {
-    pair_key(&mail.due().0.to_be_bytes(), &mail.key.to_be_bytes())
+    let in_queue = pair_key(&mail.due().0.to_be_bytes(), &mail.key.to_be_bytes());
+    pair_key(&[mail.channel.queue()], &in_queue)
 }
 
 /// Tells an account's owner that something about it changed.

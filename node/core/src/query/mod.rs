@@ -9,7 +9,7 @@ pub(crate) mod sealed;
 pub use audit::*;
 pub use budget::*;
 pub use lists::*;
-pub use mail::{due_mail, mail_state, outbox, quarantine};
+pub use mail::{Shelf, count_mail, due_mail, mail_state, outbox, quarantine};
 pub use sealed::{reseal_progress, sealed_rows};
 
 use crate::account::Account;

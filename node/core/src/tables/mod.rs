@@ -59,7 +59,7 @@ pub enum Table {
     SentMail = 24,
     /// Keys of kept answers by scope and end, so that the oldest of a scope can be forgotten.
     IdempotencyByAge = 25,
-    /// Keys of outbox mail by the time of its next try.
+    /// Keys of outbox mail by its channel and the time of its next try.
     OutboxByDue = 26,
 }
 
