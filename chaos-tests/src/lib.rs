@@ -31,6 +31,7 @@ pub mod python;
 pub mod routes;
 pub mod shell;
 pub mod site;
+pub mod skipping;
 pub mod timing;
 pub mod webdriver;
 pub mod workloads;

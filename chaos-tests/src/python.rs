@@ -3,26 +3,32 @@
 //! Their interpreter has the packages of `infra/python-tools.txt`; `infra/dev test` makes it.
 
 use crate::architecture::project;
+use crate::skipping::skipped;
 use std::path::PathBuf;
 use std::process::Command;
 
 /// Names the interpreter, instead of looking where `infra/dev` puts it.
 const VARIABLE: &str = "TFAUTH_PYTHON";
+/// What is said where there is none.
+pub const MISSING: &str =
+    "there is no Python with the packages of infra/python-tools.txt; `infra/dev python-tools` makes one";
 
-/// The interpreter; `None`, told loudly, where this machine cannot have it.
+/// The interpreter, where there is one.
 #[must_use]
-pub fn interpreter(test: &str) -> Option<PathBuf> {
+pub fn interpreter() -> Option<PathBuf> {
     let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let cache = cache.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")));
     let place = std::env::var_os(VARIABLE).map(PathBuf::from);
     let place = place.or_else(|| Some(cache?.join("tfauth/python/bin/python")));
-    let found = place.filter(|program| program.is_file());
-    if found.is_none() {
-        eprintln!(
-            "SKIPPED {test}: there is no Python with the packages of infra/python-tools.txt; `infra/dev python-tools` makes one"
-        );
-    }
-    found
+    place.filter(|program| program.is_file())
+}
+
+/// The interpreter for a test; `None`, told loudly, where this machine cannot have it.
+#[must_use]
+pub fn interpreter_or_skipped() -> Option<PathBuf> {
+    let found = interpreter();
+    let missing = found.is_none().then(|| MISSING.to_owned());
+    if skipped(missing, true) { None } else { found }
 }
 
 /// Runs a script of `chaos-tests/oracles` with arguments; its standard output.

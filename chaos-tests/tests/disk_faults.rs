@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 use chaos_tests::faultfs::{FaultDisk, missing};
+use chaos_tests::skipping::skipped;
 use std::fs::{self, File, TryLockError};
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
@@ -11,9 +12,7 @@ use std::time::{Duration, Instant};
 
 /// A disk, or nothing where none can be mounted: then the test says so.
 fn disk(folder: &Path) -> Option<FaultDisk> {
-    if let Some(why) = missing() {
-        println!("SKIPPED: {why}");
-        eprintln!("SKIPPED: disks that lose power cannot be mounted here: {why}");
+    if skipped(missing(), false) {
         return None;
     }
     let program = Path::new(env!("CARGO_BIN_EXE_tfauth-proofs"));

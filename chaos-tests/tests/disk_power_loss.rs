@@ -6,14 +6,13 @@ use chaos_tests::faultfs::missing;
 use chaos_tests::member::LeftOut;
 use chaos_tests::proofs::power_loss::{Scene, power_loss};
 use chaos_tests::proofs::{Run, Verdict};
+use chaos_tests::skipping::skipped;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 /// Runs it, or says that it cannot be run here.
 fn run(rounds: u64, scene: Scene, left_out: LeftOut) -> Option<Verdict> {
-    if let Some(why) = missing() {
-        println!("SKIPPED: {why}");
-        eprintln!("SKIPPED: disks that lose power cannot be mounted here: {why}");
+    if skipped(missing(), false) {
         return None;
     }
     let run = Run {
@@ -84,9 +83,9 @@ fn where_no_disk_can_be_mounted_the_proofs_say_that_they_were_skipped() {
         command.arg(format!("mount -t tmpfs none /dev && {script}"));
         command.output().unwrap()
     };
-    if !without_devices("true").status.success() {
-        println!("SKIPPED: this user may not make mount namespaces");
-        eprintln!("SKIPPED: this user may not make mount namespaces");
+    let tried = without_devices("true");
+    let refused = (!tried.status.success()).then(|| format!("this user may not make mount namespaces: {tried:?}"));
+    if skipped(refused, false) {
         return;
     }
     for verb in ["power-loss --members 1", "power-loss --members 3", "failing-disks"] {

@@ -6,13 +6,12 @@ use chaos_tests::entropy::fresh_seed;
 use chaos_tests::faultfs::missing;
 use chaos_tests::proofs::Run;
 use chaos_tests::proofs::nodes::{Case, Trouble, Victim, run};
+use chaos_tests::skipping::skipped;
 use std::path::PathBuf;
 
 #[tokio::test]
 async fn otp_3_a_node_whose_disk_fails_stops_and_nothing_that_was_answered_is_forgotten() {
-    if let Some(why) = missing() {
-        println!("SKIPPED: {why}");
-        eprintln!("SKIPPED: disks that fail cannot be mounted here: {why}");
+    if skipped(missing(), false) {
         return;
     }
     let cases = [

@@ -5,6 +5,7 @@
 use chaos_tests::mail::user::{MailUser, expect};
 use chaos_tests::mail::{MailServer, free_port, missing, token_in};
 use chaos_tests::native::Native;
+use chaos_tests::skipping::skipped;
 use cluster_harness::cluster::{Cluster, Options};
 use cluster_harness::config::{Mail, MailServer as Configured};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -29,8 +30,8 @@ fn secret_file(path: &Path, text: &str) {
 
 #[tokio::test]
 async fn every_mail_arrives_encrypted_while_the_preferred_server_is_away() {
-    if let Some(why) = missing() {
-        return println!("SKIPPED: {why}");
+    if skipped(missing(), true) {
+        return;
     }
     let folder = tempfile::tempdir().unwrap();
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();

@@ -7,6 +7,7 @@ use chaos_tests::mail::user::{MailUser, expect};
 use chaos_tests::mail::{MailServer, free_port, missing};
 use chaos_tests::mailed_cluster::cluster_with_server;
 use chaos_tests::native::{Native, tfauth, tfauth_json};
+use chaos_tests::skipping::skipped;
 use cluster_harness::cluster::Cluster;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -31,8 +32,8 @@ async fn timed(what: &str, call: impl Future<Output = Result<Answer, String>>) -
 
 #[tokio::test]
 async fn en_3_answers_are_as_the_contract_says_whatever_the_mail_server_does() {
-    if let Some(why) = missing() {
-        return println!("SKIPPED: {why}");
+    if skipped(missing(), true) {
+        return;
     }
     let port = free_port().unwrap();
     let mut server = MailServer::start(port, None).unwrap();
@@ -145,8 +146,8 @@ const NEW_ACCOUNTS: usize = 60;
 
 #[tokio::test]
 async fn a_mail_arrives_at_least_once_and_twice_at_most_when_the_leader_dies() {
-    if let Some(why) = missing() {
-        return println!("SKIPPED: {why}");
+    if skipped(missing(), true) {
+        return;
     }
     let port = free_port().unwrap();
     let mut server = MailServer::start(port, None).unwrap();

@@ -4,6 +4,10 @@
 #[path = "process/data_folder.rs"]
 mod data_folder;
 #[cfg(test)]
+#[expect(unreachable_pub, reason = "the file is a module of a library, too")]
+#[path = "../../chaos-tests/src/skipping.rs"]
+mod skipping;
+#[cfg(test)]
 mod support;
 
 use auth_api::status::{NodeStatus, Role};

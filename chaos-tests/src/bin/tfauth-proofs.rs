@@ -203,7 +203,8 @@ fn in_cluster<T>(work: impl AsyncFnOnce(Cluster) -> Result<T, String>) -> Result
 }
 
 fn fuzz_api(examples: u32, seed: u64, json: bool) -> Result<ExitCode, String> {
-    let Some(interpreter) = python::interpreter("api-fuzz") else {
+    let Some(interpreter) = python::interpreter() else {
+        eprintln!("tfauth-proofs: SKIPPED api-fuzz: {}", python::MISSING);
         return Ok(ExitCode::from(2));
     };
     let effort = Effort {

@@ -16,6 +16,9 @@ mod orders;
 mod refusal;
 mod reload;
 mod silence;
+#[expect(unreachable_pub, reason = "the file is a module of a library, too")]
+#[path = "../../../chaos-tests/src/skipping.rs"]
+mod skipping;
 mod smuggling;
 mod support;
 mod trust;

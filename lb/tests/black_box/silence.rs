@@ -1,10 +1,10 @@
 //! A machine that dies sends nothing any more, not even a reset. Needs root and `nft`, to drop what goes to one port; says
 //! so loudly where it cannot have them.
 
-use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::skipping::skipped;
 use crate::support::node::Conduct;
 use crate::support::program::Options;
 use crate::support::{cluster_with, until};
@@ -13,21 +13,21 @@ use crate::support::{cluster_with, until};
 struct BlackHole(String);
 
 impl BlackHole {
-    /// Drops everything to and from a port of the loopback; none where the machine does not allow it.
+    /// Drops everything to and from a port of the loopback. None, told loudly, where the machine does not allow it.
     fn at(port: u16) -> Option<Self> {
         let table = format!("tfauth_lb_test_{}", std::process::id());
         let rules = format!(
             "table inet {table} {{\nchain silence {{\ntype filter hook input priority 0;\n\
              iif lo tcp dport {port} drop\niif lo tcp sport {port} drop\n}}\n}}\n"
         );
-        let mut nft = Command::new("nft")
-            .args(["-f", "-"])
-            .stdin(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .ok()?;
-        nft.stdin.take()?.write_all(rules.as_bytes()).ok()?;
-        nft.wait().ok()?.success().then_some(Self(table))
+        let done = Command::new("nft").arg(&rules).output();
+        let (why, is_not_installed) = match done {
+            Ok(output) if output.status.success() => (None, false),
+            Ok(output) => (Some(String::from_utf8_lossy(&output.stderr).into_owned()), false),
+            Err(error) => (Some(error.to_string()), true),
+        };
+        let why = why.map(|why| format!("nothing can be made to fall silent here: nft: {why}"));
+        (!skipped(why, is_not_installed)).then_some(Self(table))
     }
 }
 
@@ -61,7 +61,6 @@ async fn a_machine_that_falls_silent_is_noticed_within_four_seconds_and_costs_no
     }
     let operation = cluster.nodes[0].seen()[0].headers["x-tfauth-operation"].clone();
     let Some(_hole) = BlackHole::at(cluster.nodes[0].address.port()) else {
-        eprintln!("SKIPPED: no root or no nft here, so nothing can be made to fall silent");
         return;
     };
     let silent_since = Instant::now();

@@ -2,6 +2,7 @@
 //! became read-only.
 
 use crate::account;
+use crate::skipping::skipped;
 use crate::support::Site;
 use auth_api::dialect_003;
 use rustix::process::Signal;
@@ -261,12 +262,9 @@ impl Tmpfs {
             .args(["-t", "tmpfs", "-o", options, "tfauth-test"])
             .arg(folder.path())
             .output();
-        if !mounted.as_ref().is_ok_and(|output| output.status.success()) {
-            println!("SKIPPED: this machine lets nobody mount a tmpfs here: {mounted:?}");
-            eprintln!("SKIPPED: this machine lets nobody mount a tmpfs here");
-            return None;
-        }
-        Some(Self { folder })
+        let is_mounted = mounted.as_ref().is_ok_and(|output| output.status.success());
+        let refused = (!is_mounted).then(|| format!("this machine lets nobody mount a tmpfs here: {mounted:?}"));
+        (!skipped(refused, false)).then_some(Self { folder })
     }
 
     fn data(&self) -> PathBuf {
