@@ -1,12 +1,16 @@
 //! Chromium, driven over the WebDriver protocol by ChromeDriver: what a browser makes of the service.
 //!
-//! Runs without a window and talks to nobody but the address that a test opens.
+//! Runs without a window and talks to nobody but the address that a test opens. Leaves no process behind, however its driver
+//! ends.
 
 use crate::limits::POLL;
 use crate::mail::free_port;
 use cluster_harness::http::install_crypto;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use reqwest::Client;
 use serde_json::{Value, json};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -18,6 +22,8 @@ const DRIVER: &str = "/usr/bin/chromedriver";
 const START_MAX: Duration = Duration::from_secs(30);
 /// How long the driver may take to answer.
 const ANSWER_MAX: Duration = Duration::from_secs(60);
+/// How long a browser whose driver was killed may take to end.
+const END_MAX: Duration = Duration::from_secs(10);
 /// Without a window, and without the connections that a browser makes by itself.
 const ARGUMENTS: [&str; 8] = [
     "--headless",
@@ -33,9 +39,7 @@ const ARGUMENTS: [&str; 8] = [
 /// Why there is none here; none when there is.
 #[must_use]
 pub fn missing() -> Option<String> {
-    let absent = [CHROMIUM, DRIVER]
-        .into_iter()
-        .find(|path| !std::path::Path::new(path).exists());
+    let absent = [CHROMIUM, DRIVER].into_iter().find(|path| !Path::new(path).exists());
     absent.map(|path| format!("{path} is not there: Debian's packages are chromium and chromium-driver"))
 }
 
@@ -44,7 +48,7 @@ pub struct Chromium {
     driver: Child,
     client: Client,
     session: String,
-    _profile: TempDir,
+    profile: TempDir,
 }
 
 impl Chromium {
@@ -68,10 +72,10 @@ impl Chromium {
             driver,
             client,
             session: format!("http://127.0.0.1:{port}"),
-            _profile: profile,
+            profile,
         };
         let mut arguments: Vec<String> = ARGUMENTS.iter().map(|&a| a.to_owned()).collect();
-        arguments.push(format!("--user-data-dir={}", browser._profile.path().display()));
+        arguments.push(format!("--user-data-dir={}", browser.profile.path().display()));
         let options = json!({"binary": CHROMIUM, "args": arguments});
         let wanted = json!({"browserName": "chrome", "acceptInsecureCerts": true, "goog:chromeOptions": options});
         let capabilities = json!({"capabilities": {"alwaysMatch": wanted}});
@@ -136,11 +140,56 @@ impl Chromium {
     }
 }
 
+impl Chromium {
+    /// Kills the driver, which leaves its browser without anybody to end it.
+    ///
+    /// # Errors
+    /// It cannot be killed.
+    pub fn kill_driver(&mut self) -> Result<(), String> {
+        self.driver.kill().map_err(|e| e.to_string())?;
+        self.driver.wait().map(|_| ()).map_err(|e| e.to_string())
+    }
+
+    /// The folder that no other browser has.
+    #[must_use]
+    pub fn profile(&self) -> &Path {
+        self.profile.path()
+    }
+}
+
+/// The browser's processes: those that were started with this folder as theirs.
+#[must_use]
+pub fn processes(profile: &Path) -> Vec<Pid> {
+    let wanted = format!("--user-data-dir={}", profile.display());
+    let listed = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = listed.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    // One that has just ended has no command line any more.
+    let is_one = |number: &i32| {
+        let line = std::fs::read(format!("/proc/{number}/cmdline")).unwrap_or_default();
+        line.split(|byte| *byte == 0).any(|word| word == wanted.as_bytes())
+    };
+    numbers.filter(is_one).map(Pid::from_raw).collect()
+}
+
 impl Drop for Chromium {
     fn drop(&mut self) {
-        // The driver ends its browser when it is asked to end; a driver that was killed would leave it behind.
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.driver.id()).unwrap_or_default());
-        let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
-        let _ = self.driver.wait();
+        // The driver ends its browser when it is asked to end.
+        let pid = Pid::from_raw(i32::try_from(self.driver.id()).unwrap_or_default());
+        if matches!(self.driver.try_wait(), Ok(None)) {
+            let _ = kill(pid, Signal::SIGTERM);
+            let _ = self.driver.wait();
+        }
+        // One that was killed, or did not do so, left it behind; and a process may make another while it is killed.
+        let deadline = Instant::now() + END_MAX;
+        loop {
+            let left = processes(self.profile.path());
+            if left.is_empty() || Instant::now() > deadline {
+                return;
+            }
+            for pid in left {
+                let _ = kill(pid, Signal::SIGKILL);
+            }
+            std::thread::sleep(POLL);
+        }
     }
 }

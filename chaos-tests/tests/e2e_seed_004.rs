@@ -4,6 +4,7 @@
 use chaos_tests::mail::user::MailUser;
 use chaos_tests::mail::{self, MailServer, free_port};
 use chaos_tests::mailed_cluster::cluster_with_server;
+use chaos_tests::skipping::skipped;
 use chaos_tests::webdriver::{self, Chromium};
 use serde_json::{Value, json};
 
@@ -31,8 +32,8 @@ impl Page {
 
 #[tokio::test]
 async fn the_seeds_class_logs_in_with_and_without_a_code() {
-    if let Some(why) = webdriver::missing().or_else(mail::missing) {
-        return println!("SKIPPED: {why}");
+    if skipped(webdriver::missing().or_else(mail::missing), true) {
+        return;
     }
     let port = free_port().unwrap();
     let server = MailServer::start(port, None).unwrap();
@@ -73,4 +74,18 @@ async fn the_seeds_class_logs_in_with_and_without_a_code() {
     let cookies = page.browser.run("return document.cookie;", &[]).await.unwrap();
     assert_eq!(cookies, "", "cookies are for the browser only");
     println!("the seed's class: login, refusal, 428, wrong code, code: as its document says");
+}
+
+#[tokio::test]
+async fn a_browser_ends_with_its_test_although_its_driver_was_killed() {
+    if skipped(webdriver::missing(), true) {
+        return;
+    }
+    let mut browser = Chromium::start().await.unwrap();
+    let profile = browser.profile().to_owned();
+    assert!(!webdriver::processes(&profile).is_empty(), "the browser runs");
+    browser.kill_driver().unwrap();
+    drop(browser);
+    assert_eq!(webdriver::processes(&profile), []);
+    assert!(!profile.exists());
 }
