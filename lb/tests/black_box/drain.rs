@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::support::client::last_answer;
 use crate::support::node::Conduct;
 use crate::support::program::Options;
 use crate::support::{Cluster, cluster_with, until};
@@ -51,15 +52,7 @@ async fn while_draining_readiness_is_denied_and_requests_are_still_served() {
     assert_eq!(readiness.text(), "{\"ready\":false,\"reasons\":[\"draining\"]}");
     assert_eq!(cluster.lb.client().get("/").await.status, 200);
 
-    kept.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
-        .await
-        .expect("sent");
-    let mut answer = String::new();
-    kept.read_to_string(&mut answer).await.expect("closed after the answer");
-    assert!(
-        answer.starts_with("HTTP/1.1 200 ") && answer.to_lowercase().contains("connection: close"),
-        "{answer}"
-    );
+    last_answer(&mut kept).await;
 
     // A second SIGTERM: enough have noticed.
     cluster.lb.signal("TERM");
@@ -77,16 +70,7 @@ async fn a_connection_that_was_made_in_time_gets_its_answer_after_the_listener_i
     })
     .await;
     for stream in [&mut first, &mut second] {
-        stream
-            .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
-            .await
-            .expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.expect("closed in order");
-        assert!(
-            answer.starts_with("HTTP/1.1 200 ") && answer.to_lowercase().contains("connection: close"),
-            "{answer}"
-        );
+        last_answer(stream).await;
     }
     assert_eq!(cluster.lb.ended().await.code(), Some(0));
 }

@@ -181,3 +181,18 @@ where
         .await
         .expect("an answer in time")
 }
+
+/// Asks on a connection of a front that drains: the answer says that it is the last one, and the connection ends in order.
+pub(crate) async fn last_answer(stream: &mut TlsStream<TcpStream>) {
+    stream
+        .write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+        .await
+        .expect("sent");
+    let mut answer = String::new();
+    // An end without TLS's closing words would be an error here.
+    stream.read_to_string(&mut answer).await.expect("closed in order");
+    assert!(
+        answer.starts_with("HTTP/1.1 200 ") && answer.to_lowercase().contains("connection: close"),
+        "{answer}"
+    );
+}
