@@ -1,5 +1,6 @@
 //! What clients see while a node dies, through our load balancer and through HAProxy in front of the same nodes.
 
+mod codes;
 mod faults;
 mod traffic;
 
@@ -17,12 +18,13 @@ pub use faults::Fault;
 use super::process::Program;
 use super::{progress, write};
 use crate::api::Api;
+use crate::native::tfauth;
 use traffic::{PER_SECOND, Sample, Supply, Traffic};
 
 /// The first login takes one step of its code, later ones one each; enough for every login of a run.
 const ACCOUNTS: usize = 240;
 /// Logins of one run, with some to spare.
-const LOGINS_PER_RUN: usize = 120;
+const LOGINS_PER_RUN: usize = 60;
 /// Refreshes of four seconds may be waiting at the same time.
 const SESSIONS: usize = 240;
 /// Traffic before the fault, with the node away, and after it came back.
@@ -55,7 +57,9 @@ pub struct Row {
     /// 99 of 100 requests took at most this, in milliseconds, from when they should have left.
     pub p99_ms: u128,
     /// Refreshes that took effect more often than they were answered.
-    pub doubled: u64,
+    pub doubled_refreshes: u64,
+    /// Uses of a code beyond the first that had an effect: answered 200 again, or a session in the log that nobody was told of.
+    pub doubled_codes: u64,
 }
 
 /// Runs every fault through both; the last state of the cluster is a healthy one.
@@ -112,7 +116,8 @@ async fn one(
 ) -> Result<Row, String> {
     cluster.wait_healthy().await.map_err(|error| error.to_string())?;
     supply.restock(LOGINS_PER_RUN).await;
-    let before = supply.doubled();
+    let (refreshes, sessions) = (supply.doubled(), sessions_started(cluster)?);
+    supply.codes().begin();
     let victim = fault.victim(cluster).await?;
     let traffic = Traffic::start(api.clone(), Arc::clone(supply));
     tokio::time::sleep(PHASE).await;
@@ -128,8 +133,37 @@ async fn one(
         failed: samples.iter().filter_map(|sample| sample.failure.clone()).collect(),
         longest_gap_ms: longest_gap(&samples).as_millis(),
         p99_ms: p99(&samples).as_millis(),
-        doubled: supply.doubled() - before,
+        doubled_refreshes: supply.doubled() - refreshes,
+        doubled_codes: supply
+            .codes()
+            .doubled(sessions_started(cluster)?.saturating_sub(sessions)),
     })
+}
+
+/// Sessions that the log says were started, by the node that has applied most of it.
+fn sessions_started(cluster: &Cluster) -> Result<u64, String> {
+    let mut most = 0;
+    for node in cluster.description().nodes {
+        let file = cluster.layout().member(&node.name).join("audit.jsonl");
+        // None from before.
+        let _ = std::fs::remove_file(&file);
+        let exported = tfauth(
+            cluster,
+            &node.name,
+            &["audit", "export", "--out", &file.to_string_lossy()],
+        )?;
+        if !exported.status.success() {
+            return Err(format!("the audit of {} cannot be exported: {exported:?}", node.name));
+        }
+        let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+        let row = |line: &str| serde_json::from_str::<serde_json::Value>(line).ok();
+        let started = text
+            .lines()
+            .filter_map(row)
+            .filter(|row| row["outcome"] == "session_started");
+        most = most.max(started.count() as u64);
+    }
+    Ok(most)
 }
 
 fn longest_gap(samples: &[Sample]) -> Duration {
@@ -203,21 +237,22 @@ fn addresses(config: &Path) -> Result<Vec<(String, String)>, String> {
 #[must_use]
 pub fn markdown(rows: &[Row]) -> String {
     let mut text = format!(
-        "{PER_SECOND} requests a second, open loop: 4 logins, 50 refreshes, the rest asks who the bearer is. The node is away for {} s.\n\n\
-         | fault | through | requests | failed | longest time without a 200, ms | p99, ms | doubled refreshes |\n|---|---|---|---|---|---|---|\n",
+        "{PER_SECOND} requests a second, open loop: 2 logins, 2 used codes that must be refused, 50 refreshes, the rest asks who the bearer is. The node is away for {} s.\n\n\
+         | fault | through | requests | failed | longest time without a 200, ms | p99, ms | doubled refreshes | doubled codes |\n|---|---|---|---|---|---|---|---|\n",
         PHASE.as_secs()
     );
     for row in rows {
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
             row.fault.title(),
             row.through,
             row.requests,
             row.failed.len(),
             row.longest_gap_ms,
             row.p99_ms,
-            row.doubled
+            row.doubled_refreshes,
+            row.doubled_codes
         );
     }
     for row in rows.iter().filter(|row| !row.failed.is_empty()) {

@@ -10,13 +10,15 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
+use super::codes::{Codes, Told};
 use crate::api::{Answer, Api};
 use crate::pool::Pool;
 
 /// Arrivals in each second.
 pub(super) const PER_SECOND: u32 = 200;
-/// One of so many is a login, which costs a password hash: four in a second are what two shared cores carry beside the rest.
-const LOGIN_EVERY: u64 = 50;
+/// One of so many is a login, and one presents a code that was used already: each costs a password hash, and four in a second
+/// are what two shared cores carry beside the rest.
+const LOGIN_EVERY: u64 = 100;
 /// One of so many is a refresh, which rotates a session; all others ask who the bearer is.
 const REFRESH_EVERY: u64 = 4;
 
@@ -42,6 +44,7 @@ pub(super) struct Supply {
     /// than the grace allows ends the session, which is no failure of a later run.
     given_up: Mutex<HashSet<usize>>,
     pool: Pool,
+    codes: Codes,
 }
 
 /// One request.
@@ -64,6 +67,7 @@ impl Supply {
             access: Vec::new(),
             given_up: Mutex::default(),
             pool,
+            codes: Codes::default(),
         };
         while supply.access.len() < sessions {
             let Some(attempt) = supply.pool.take() else {
@@ -102,6 +106,11 @@ impl Supply {
         known
             .filter_map(|session| Some(generation(&session.refresh)?.saturating_sub(session.first + session.refreshed)))
             .sum()
+    }
+
+    /// What is known of every code.
+    pub(super) fn codes(&self) -> &Codes {
+        &self.codes
     }
 
     fn take(&self) -> Option<Session> {
@@ -182,7 +191,21 @@ async fn arrivals(api: Api, supply: Arc<Supply>, stop: Arc<AtomicBool>) -> Vec<S
 async fn ask(api: &Api, supply: &Supply, count: u64) -> Result<(), String> {
     if count.is_multiple_of(LOGIN_EVERY) {
         let attempt = supply.pool.take().ok_or("the bench has no unused code left")?;
-        return ok("login", api.log_in(&attempt.person, &attempt.code).await).map(drop);
+        let answer = api.log_in(&attempt.person, &attempt.code).await;
+        supply.codes.used(attempt, told(&answer));
+        return ok("login", answer).map(drop);
+    }
+    if count % LOGIN_EVERY == LOGIN_EVERY / 2
+        && let Some(attempt) = supply.codes.again()
+    {
+        let answer = api.log_in(&attempt.person, &attempt.code).await;
+        let told = told(&answer);
+        supply.codes.told(&attempt, told);
+        // Refused is right; an acceptance is counted where codes are.
+        return match (told, answer) {
+            (Told::Accepted | Told::Refused, _) => Ok(()),
+            (Told::Unknown, answer) => ok("a used code", answer).map(drop),
+        };
     }
     if count % REFRESH_EVERY == 1 {
         let mut session = supply.take().ok_or("the bench has no free session left")?;
@@ -200,6 +223,15 @@ async fn ask(api: &Api, supply: &Supply, count: u64) -> Result<(), String> {
     }
     let access = supply.access(count).ok_or("the bench has no session")?;
     ok("user-info", api.user_info(access).await).map(drop)
+}
+
+/// What the answer to a login says.
+fn told(answer: &Result<Answer, String>) -> Told {
+    match answer.as_ref().map(|answer| answer.status) {
+        Ok(200) => Told::Accepted,
+        Ok(401) => Told::Refused,
+        Ok(_) | Err(_) => Told::Unknown,
+    }
 }
 
 fn ok(what: &str, answer: Result<Answer, String>) -> Result<Answer, String> {
