@@ -3,7 +3,7 @@
 //!
 //! Must not look into messages.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +18,7 @@ use openraft::storage::Snapshot;
 use openraft::type_config::alias::SnapshotOf;
 use openraft::{OptionalSend, RPCTypes, RaftNetworkFactory, RaftNetworkV2};
 use parking_lot::Mutex;
+use tokio::time::Instant;
 
 use crate::Raft;
 use crate::disk::sim::Dice;
@@ -28,6 +29,9 @@ type RpcError = RPCError<Types>;
 
 /// Rows of a snapshot that are sent at a time.
 const ROWS_PER_CHUNK: usize = 64;
+
+/// How long a connection lives in one direction only.
+const UNANSWERED_MAX: Duration = Duration::from_secs(1);
 
 /// How the network is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +51,8 @@ pub(super) struct Hub {
 struct Inner {
     dice: Dice,
     weather: Weather,
-    cuts: BTreeSet<(u64, u64)>,
+    /// What does not get through, and since when.
+    cuts: BTreeMap<(u64, u64), Instant>,
     here: BTreeMap<u64, Live>,
     /// Which folder each id belongs to.
     folders: BTreeMap<u64, [u8; 16]>,
@@ -75,7 +80,7 @@ impl Hub {
         let inner = Inner {
             dice: Dice::new(seed ^ 0xA5A5),
             weather: Weather::default(),
-            cuts: BTreeSet::new(),
+            cuts: BTreeMap::new(),
             here: BTreeMap::new(),
             folders: BTreeMap::new(),
             lives: 0,
@@ -90,16 +95,16 @@ impl Hub {
     }
 
     pub(super) fn cut(&self, from: u64, to: u64) {
-        self.inner.lock().cuts.insert((from, to));
+        self.inner.lock().cuts.entry((from, to)).or_insert_with(Instant::now);
     }
 
     pub(super) fn join(&self, ids: &[u64]) {
         let between = |(from, to): &(u64, u64)| ids.contains(from) && ids.contains(to);
-        self.inner.lock().cuts.retain(|cut| !between(cut));
+        self.inner.lock().cuts.retain(|cut, _| !between(cut));
     }
 
     pub(super) fn cuts(&self) -> Vec<(u64, u64)> {
-        self.inner.lock().cuts.iter().copied().collect()
+        self.inner.lock().cuts.keys().copied().collect()
     }
 
     /// A member is there; the number of its life.
@@ -144,7 +149,9 @@ impl Hub {
     fn fate(&self, from: u64, to: u64) -> Fate {
         let mut inner = self.inner.lock();
         let weather = inner.weather;
-        let cut = inner.cuts.contains(&(from, to));
+        // Without answers a connection is given up, and a new one is not made.
+        let given_up = |since: &Instant| since.elapsed() > UNANSWERED_MAX;
+        let cut = inner.cuts.contains_key(&(from, to)) || inner.cuts.get(&(to, from)).is_some_and(given_up);
         let strangers = [from, to]
             .iter()
             .any(|id| inner.here.get(id).is_some_and(|live| !live.known));
@@ -307,12 +314,11 @@ impl RaftNetworkV2<Types> for SimClient {
         _: RPCOption,
     ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
         let unreachable = |text: &str| StreamingError::Unreachable(Unreachable::from_string(text));
+        let there = self.hub.live(self.target);
         let fate = self.hub.fate(self.me, self.target);
         tokio::time::sleep(fate.delay).await;
-        let live = self
-            .hub
-            .live(self.target)
-            .filter(|_| !fate.lost)
+        let live = there
+            .filter(|live| !fate.lost && self.hub.lives(self.target, live.life))
             .ok_or_else(|| unreachable("nobody is there"))?;
         let staged = self.stage(&snapshot.meta, &snapshot.snapshot, &live.state);
         let staged = staged.map_err(|error| unreachable(&error))?;
