@@ -18,7 +18,7 @@ use crate::identity::Identity;
 use crate::log_store::{LogReader, LogStore, Writer};
 use crate::metrics::Counters;
 use crate::state::{Applier, StateStore};
-use crate::{OpenError, Raft, StateMachine};
+use crate::{Limits, OpenError, Raft, StateMachine, purging};
 
 const CACHE_BYTES: u64 = 1 << 20;
 /// So short that runs are full of new segments, and that some entries need one of their own.
@@ -28,6 +28,8 @@ pub(super) const FOLDER: &str = "/data";
 /// Entries between two checkpoints, and entries that are kept behind one: few, so that runs are full of them.
 const CHECKPOINT_ENTRIES: u64 = 40;
 const LOG_KEPT_ENTRIES: u64 = 12;
+/// Memory for entries that are not purged: so little that what a living member lacks is purged, too, now and then.
+const LOG_MEMORY_BYTES: u64 = 32 << 10;
 const DIGEST_ENTRIES: u64 = 8;
 /// What a write takes on a disk that is well.
 const PACE: Duration = Duration::from_millis(3);
@@ -94,6 +96,13 @@ pub(super) async fn open(
         .map_err(|error| error.to_string())?;
     state.announce_applied();
     super::spawn(reconcile(id, raft.clone(), state.clone(), ended.subscribe()));
+    let limits = Limits {
+        log_kept_entries: LOG_KEPT_ENTRIES,
+        log_memory_bytes: LOG_MEMORY_BYTES,
+        ..Limits::default()
+    };
+    let purging = purging::run(raft.clone(), state.clone(), reader.clone(), limits);
+    super::spawn(until_ended(purging, ended.subscribe()));
     let life = hub.here(id, raft.clone(), state.clone(), incarnation);
     let running = Running {
         raft,
@@ -110,6 +119,14 @@ pub(super) async fn open(
         durable: 0,
         pace_ms,
     })
+}
+
+async fn until_ended(work: impl Future<Output = ()>, mut ending: tokio::sync::watch::Receiver<bool>) {
+    tokio::select! {
+        biased;
+        _ = ending.wait_for(|ended| *ended) => {}
+        () = work => {}
+    }
 }
 
 async fn write(mut writer: Writer, pace_ms: Arc<AtomicU64>, ending: tokio::sync::watch::Receiver<bool>) {
@@ -180,8 +197,7 @@ fn settings() -> Result<openraft::Config, openraft::ConfigError> {
         quorum_loss_probe_interval: Some(800),
         max_payload_entries: 16,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(CHECKPOINT_ENTRIES),
-        max_in_snapshot_log_to_keep: LOG_KEPT_ENTRIES,
-        purge_batch_size: 1,
+        max_in_snapshot_log_to_keep: u64::MAX,
         replication_lag_threshold: CHECKPOINT_ENTRIES + LOG_KEPT_ENTRIES,
         install_snapshot_timeout: 1_000,
         backoff: "20ms 50ms 100ms ...200ms".to_owned(),
