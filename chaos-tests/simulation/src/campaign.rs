@@ -4,16 +4,17 @@
 //! Must not know what a run does.
 
 use crate::history::Call;
-use crate::limits::{COVERED_SEEDS_MIN, FAILURES_SHOWN_MAX};
+use crate::limits::{COVERED_SEEDS_MIN, FAILURES_SHOWN_MAX, UNDECIDED_ONE_IN};
+use crate::linearizable::UNDECIDED;
 use crate::rules;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// What is simulated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// The rules of `auth-core` over a model of the log.
@@ -101,7 +102,7 @@ fn of_the_store(ran: &crate::store::StoreRan) -> Ran {
 }
 
 /// What so many seeds came to.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// What was simulated.
     pub part: Part,
@@ -114,21 +115,25 @@ pub struct Report {
     /// Calls that the checker judged: done, refused, unknown.
     pub calls: [u64; 3],
     /// How often each fault struck.
-    pub faults: BTreeMap<&'static str, u64>,
+    pub faults: BTreeMap<String, u64>,
     /// The longest that service took to come back, in simulated milliseconds.
-    pub longest_ms: BTreeMap<&'static str, u64>,
+    pub longest_ms: BTreeMap<String, u64>,
     /// Seeds that ran twice, and how many of them were the same run bit for bit.
     pub twice: [u64; 2],
     /// Seeds in which something did not hold, the first few.
     pub failures: Vec<Failure>,
     /// How many there were.
     pub failed: u64,
+    /// Seeds of which nobody knows, because the checker had too many orders to try; the first few. They neither held nor failed.
+    pub without_verdict: Vec<Failure>,
+    /// How many there were.
+    pub undecided: u64,
     /// How long it took.
     pub seconds: f64,
 }
 
 /// A seed in which something did not hold.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Failure {
     /// Which.
     pub seed: u64,
@@ -139,7 +144,9 @@ pub struct Failure {
 }
 
 impl Report {
-    fn new(part: Part, first_seed: u64) -> Self {
+    /// Of no seed so far.
+    #[must_use]
+    pub fn new(part: Part, first_seed: u64) -> Self {
         Self {
             part,
             seeds: 0,
@@ -151,6 +158,8 @@ impl Report {
             twice: [0; 2],
             failures: Vec::new(),
             failed: 0,
+            without_verdict: Vec::new(),
+            undecided: 0,
             seconds: 0.0,
         }
     }
@@ -163,27 +172,67 @@ impl Report {
                 for (sum, count) in self.calls.iter_mut().zip(ran.outcomes) {
                     *sum += count as u64;
                 }
-                for (name, count) in ran.faults {
-                    *self.faults.entry(name).or_default() += count;
-                }
-                for (name, time_ms) in ran.times_ms {
-                    let longest = self.longest_ms.entry(name).or_default();
-                    *longest = time_ms.max(*longest);
-                }
+                self.add_figures(
+                    ran.faults.into_iter().map(|(name, count)| (name.to_owned(), count)),
+                    ran.times_ms
+                        .into_iter()
+                        .map(|(name, time_ms)| (name.to_owned(), time_ms)),
+                );
             }
             Err(why) => {
-                self.failed += 1;
                 let repeat = format!("infra/dev simulate --part {} --reproduce {seed}", self.part.name());
-                self.failures.push(Failure { seed, why, repeat });
-                self.failures.sort_by_key(|failure| failure.seed);
-                self.failures.truncate(FAILURES_SHOWN_MAX);
+                let (count, shown) = if why.starts_with(UNDECIDED) {
+                    (&mut self.undecided, &mut self.without_verdict)
+                } else {
+                    (&mut self.failed, &mut self.failures)
+                };
+                *count += 1;
+                show(shown, [Failure { seed, why, repeat }]);
             }
         }
     }
 
+    fn add_figures(
+        &mut self,
+        faults: impl IntoIterator<Item = (String, u64)>,
+        times_ms: impl IntoIterator<Item = (String, u64)>,
+    ) {
+        for (name, count) in faults {
+            *self.faults.entry(name).or_default() += count;
+        }
+        for (name, time_ms) in times_ms {
+            let longest = self.longest_ms.entry(name).or_default();
+            *longest = time_ms.max(*longest);
+        }
+    }
+
+    /// Both together: the other one is of the seeds that follow.
+    pub fn take_in(&mut self, other: Self) {
+        self.seeds += other.seeds;
+        self.entries += other.entries;
+        for (sum, count) in self.calls.iter_mut().zip(other.calls) {
+            *sum += count;
+        }
+        self.add_figures(other.faults, other.longest_ms);
+        for (sum, count) in self.twice.iter_mut().zip(other.twice) {
+            *sum += count;
+        }
+        self.failed += other.failed;
+        self.undecided += other.undecided;
+        self.seconds += other.seconds;
+        show(&mut self.failures, other.failures);
+        show(&mut self.without_verdict, other.without_verdict);
+    }
+
+    /// Whether every seed held, and hardly any was left without a verdict.
+    #[must_use]
+    pub fn held(&self) -> bool {
+        self.failed == 0 && self.undecided * UNDECIDED_ONE_IN <= self.seeds && self.twice[0] == self.twice[1]
+    }
+
     /// What never happened although there were seeds enough for it: then the run shows less than it seems to.
     #[must_use]
-    pub fn never_happened(&self) -> Vec<&'static str> {
+    pub fn never_happened(&self) -> Vec<&str> {
         if self.seeds < COVERED_SEEDS_MIN {
             return Vec::new();
         }
@@ -192,10 +241,16 @@ impl Report {
             ("refused calls", self.calls[1]),
             ("unknown calls", self.calls[2]),
         ];
-        let faults = self.faults.iter().map(|(name, count)| (*name, *count));
+        let faults = self.faults.iter().map(|(name, count)| (name.as_str(), *count));
         let all = faults.chain(outcomes);
         all.filter(|(_, count)| *count == 0).map(|(name, _)| name).collect()
     }
+}
+
+fn show(shown: &mut Vec<Failure>, more: impl IntoIterator<Item = Failure>) {
+    shown.extend(more);
+    shown.sort_by_key(|failure| failure.seed);
+    shown.truncate(FAILURES_SHOWN_MAX);
 }
 
 /// How many seeds, and which.

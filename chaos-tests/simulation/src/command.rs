@@ -4,6 +4,7 @@
 
 use crate::campaign::{Part, Plan, Report, run};
 use crate::history::{Call, append};
+use crate::kept::go_on;
 use crate::limits::TWICE_EVERY;
 use clap::{Parser, Subcommand};
 use std::fs::File;
@@ -25,6 +26,7 @@ enum Command {
     #[command(after_help = "Example: infra/dev simulate --seeds 5000\n\
                             Example: infra/dev simulate --reproduce 1234\n\
                             Example: infra/dev simulate --part store --reproduce 7 --history seed-7.jsonl\n\
+                            Example: infra/dev simulate --part store --seeds 10000 --keep figures.jsonl\n\
                             Exit codes: 0 nothing failed, 1 something did, 2 it cannot be done as asked.")]
     Simulate(Simulate),
     /// Puts known bugs back, one after the other: each must be caught.
@@ -46,6 +48,9 @@ struct Simulate {
     /// The first of them.
     #[arg(long, default_value_t = 0, conflicts_with = "reproduce")]
     seed: u64,
+    /// A file that the figures of some seeds at a time are added to; a run that was stopped goes on behind its last line.
+    #[arg(long, conflicts_with = "reproduce")]
+    keep: Option<PathBuf>,
     /// Only this seed, twice, with what it was.
     #[arg(long)]
     reproduce: Option<u64>,
@@ -78,11 +83,21 @@ fn many(simulate: &Simulate) -> ExitCode {
         twice_every: TWICE_EVERY,
         until_failed: false,
     };
-    let report = run(simulate.part, plan, |done, failed| {
+    let progress = |done: u64, failed| {
         if done.is_multiple_of(every) {
             eprintln!("{done} of {} seeds, {failed} failed", simulate.seeds);
         }
-    });
+    };
+    let report = match &simulate.keep {
+        Some(file) => match go_on(simulate.part, plan, file, progress) {
+            Ok(report) => report,
+            Err(why) => {
+                eprintln!("simulate: {why}");
+                return ExitCode::from(2);
+            }
+        },
+        None => run(simulate.part, plan, progress),
+    };
     let never = report.never_happened();
     if simulate.json {
         println!("{}", serde_json::json!({ "report": report, "never_happened": never }));
@@ -92,7 +107,7 @@ fn many(simulate: &Simulate) -> ExitCode {
     for name in &never {
         eprintln!("simulate: no seed had {name}: the run shows less than it should");
     }
-    if report.failed == 0 && never.is_empty() {
+    if report.held() && never.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
@@ -102,13 +117,14 @@ fn many(simulate: &Simulate) -> ExitCode {
 fn print(report: &Report) {
     let ([done, refused, unknown], [twice, same]) = (report.calls, report.twice);
     println!(
-        "{}: {} seeds from {} in {:.1} s: {} entries, {} failed",
+        "{}: {} seeds from {} in {:.1} s: {} entries, {} failed, {} without a verdict",
         report.part.name(),
         report.seeds,
         report.first_seed,
         report.seconds,
         report.entries,
-        report.failed
+        report.failed,
+        report.undecided
     );
     println!("calls judged: {done} done, {refused} refused, {unknown} unknown");
     let faults: Vec<String> = report
@@ -121,7 +137,7 @@ fn print(report: &Report) {
         println!("longest until {name}: {longest_ms} ms");
     }
     println!("{same} of {twice} seeds that ran twice were the same run bit for bit");
-    for failure in &report.failures {
+    for failure in report.failures.iter().chain(&report.without_verdict) {
         println!("seed {}: {}\n  repeat: {}", failure.seed, failure.why, failure.repeat);
     }
 }

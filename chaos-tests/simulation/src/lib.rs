@@ -10,6 +10,7 @@ pub mod campaign;
 pub mod command;
 pub mod dice;
 pub mod history;
+pub mod kept;
 pub mod limits;
 pub mod linearizable;
 pub mod models;

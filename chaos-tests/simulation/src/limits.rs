@@ -27,6 +27,12 @@ pub const FAILURES_SHOWN_MAX: usize = 10;
 /// Seeds from which on every fault and every outcome must have happened.
 pub const COVERED_SEEDS_MIN: u64 = 50;
 
+/// One seed in so many may be left without a verdict of the checker.
+pub const UNDECIDED_ONE_IN: u64 = 200;
+
+/// Seeds that run between two lines of a file of figures.
+pub const KEPT_SEEDS: u64 = 250;
+
 /// Clients of a run of the store.
 pub const STORE_CLIENTS: u64 = 4;
 

@@ -50,6 +50,23 @@ impl fmt::Display for Violation {
     }
 }
 
+/// What the name of a check is where there is no verdict.
+pub const UNDECIDED: &str = "undecided";
+
+/// Checks what clients saw.
+///
+/// # Errors
+/// It cannot have happened, behind the name of the check; or nobody knows, behind [`UNDECIDED`].
+pub fn judge<M: Model>(check_name: &str, model: &M, calls: Vec<Call>) -> Result<(), String> {
+    match check(model, &History::new(calls)) {
+        Verdict::Linearizable => Ok(()),
+        Verdict::Violation(violation) => Err(format!("{check_name}: clients saw {violation}")),
+        Verdict::Undecided { key } => Err(format!(
+            "{UNDECIDED}: {check_name}: {key} needs more memory than the checker may have"
+        )),
+    }
+}
+
 /// Checks every key of a history with the same model.
 #[must_use]
 pub fn check<M: Model>(model: &M, history: &History) -> Verdict {

@@ -8,9 +8,8 @@ const SEEDS: u64 = 60;
 
 #[test]
 fn seeds_hold_and_every_fault_strikes() {
-    // Seed 6 shows what is open, see the README of chaos-tests.
     let plan = Plan {
-        first_seed: 7,
+        first_seed: 0,
         seeds: SEEDS,
         twice_every: if cfg!(feature = "seeded") { 10 } else { 0 },
         until_failed: false,
@@ -18,7 +17,7 @@ fn seeds_hold_and_every_fault_strikes() {
     let report = campaign::run(Part::Store, plan, |_, _| {});
     assert!(report.failures.is_empty(), "{:#?}", report.failures);
     assert_eq!(report.never_happened(), [""; 0]);
-    assert_eq!(report.twice[0], report.twice[1], "{report:?}");
+    assert!(report.held(), "{report:?}");
     assert!(report.calls[0] > 20 * SEEDS, "{report:?}");
 }
 

@@ -5,9 +5,9 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a verb that is not named has no key")]
 
 use super::users::{Known, Users};
-use crate::history::{Call, History, Outcome};
-use crate::linearizable::{Verdict, check};
-use crate::models::{Life, Model, SingleUse, UniqueName};
+use crate::history::{Call, Outcome};
+use crate::linearizable::judge;
+use crate::models::{Life, SingleUse, UniqueName};
 use auth_core::command::*;
 use auth_core::entry::Entry;
 use auth_core::ids::{AccountId, SessionId};
@@ -170,16 +170,6 @@ impl Witness {
         judge("once", &SingleUse, self.once)?;
         judge("revoke", &Life, self.lives)?;
         judge("unique", &UniqueName, self.names)
-    }
-}
-
-fn judge<M: Model>(check_name: &str, model: &M, calls: Vec<Call>) -> Result<(), String> {
-    match check(model, &History::new(calls)) {
-        Verdict::Linearizable => Ok(()),
-        Verdict::Violation(violation) => Err(format!("{check_name}: clients saw {violation}")),
-        Verdict::Undecided { key } => Err(format!(
-            "{check_name}: {key} needs more memory than the checker may have"
-        )),
     }
 }
 

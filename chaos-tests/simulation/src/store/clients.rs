@@ -3,7 +3,7 @@
 //!
 //! Must not look at members but through proposals and reads.
 
-use super::machine::{AMOUNT, HALVES, TABLE, number, once};
+use super::machine::{AMOUNT, HALVES, TABLE, number, once, outcome_of};
 use crate::dice::Dice;
 use crate::history::{Call, Outcome};
 use bytes::Bytes;
@@ -136,8 +136,8 @@ pub(super) async fn one(shared: &Shared, process: u64, at: u64, dice: &mut Dice)
         }
         _ => {
             let key = once(started_us / WINDOW_US);
-            let outcome = propose(shared, at, format!("take {key}")).await;
-            outcome.map(|outcome| ("consume", key, None, outcome))
+            let outcome = propose(shared, at, format!("take {key} {unique}")).await;
+            outcome.map(|outcome| ("consume", key, Some(unique.to_string()), outcome))
         }
     };
     let Some((verb, key, input, outcome)) = asked else {
@@ -159,8 +159,7 @@ pub(super) async fn one(shared: &Shared, process: u64, at: u64, dice: &mut Dice)
 
 async fn propose(shared: &Shared, at: u64, command: String) -> Option<Outcome> {
     match shared.cluster.propose(at, Bytes::from(command)).await {
-        Answer::Ok(answer) if answer.as_ref() == b"ok" => Some(Outcome::Ok(None)),
-        Answer::Ok(_) => Some(Outcome::Denied("another value".into())),
+        Answer::Ok(answer) => Some(outcome_of(&answer)),
         Answer::Unknown => Some(Outcome::Unknown("no answer".into())),
         Answer::Refused => None,
     }

@@ -16,10 +16,10 @@ pub use faults::Struck;
 pub use phases::Served;
 
 use crate::dice::Dice;
-use crate::history::{Call, History};
+use crate::history::Call;
 use crate::limits::{STORE_CLIENTS, STORE_FAULTS};
-use crate::linearizable::{Verdict, check};
-use crate::models::{Model, Register, SingleUse};
+use crate::linearizable::judge;
+use crate::models::{Register, SingleUse};
 use clients::{Shared, client};
 use faults::strike;
 use machine::Cells;
@@ -165,6 +165,7 @@ impl Run {
             count(|call| call.outcome.is_unknown()),
         );
         let outcomes = [done, registers.len() + takes.len() - done - open, open];
+        let [registers, takes] = [registers, takes].map(|calls| self.machine.look_up(self.shared.began, calls));
         judge("linearizable", &Register, registers)?;
         judge("once", &SingleUse, takes)?;
         Ok(StoreRan {
@@ -184,12 +185,4 @@ fn is_leader(facts: &Facts) -> bool {
 
 fn taken(calls: &Mutex<Vec<Call>>) -> Vec<Call> {
     std::mem::take(&mut calls.lock().unwrap_or_else(PoisonError::into_inner))
-}
-
-fn judge<M: Model>(name: &str, model: &M, calls: Vec<Call>) -> Result<(), String> {
-    match check(model, &History::new(calls)) {
-        Verdict::Linearizable => Ok(()),
-        Verdict::Violation(violation) => Err(format!("{name}: clients saw {violation}")),
-        Verdict::Undecided { key } => Err(format!("{name}: {key} needs more memory than the checker may have")),
-    }
 }
