@@ -57,10 +57,10 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Whether there were runs and every one held every promise.
+    /// Whether there were runs and every one held every promise and tried everything.
     #[must_use]
     pub fn held(&self) -> bool {
-        !self.runs.is_empty() && self.not_made.is_empty() && self.runs.iter().all(|run| run.held)
+        !self.runs.is_empty() && self.not_made.is_empty() && self.runs.iter().all(RunReport::is_green)
     }
 }
 
@@ -198,8 +198,8 @@ async fn stream(desk: Arc<Desk>) -> Result<(), String> {
     while let Some((turn, seed)) = desk.next() {
         let came = one(&desk.plan, turn, seed).await.unwrap_or_else(Came::Nothing);
         let word = match &came {
-            Came::Run(run) if run.held => "held".to_owned(),
-            Came::Run(run) => format!("BROKEN, again: {}", report::command(run)),
+            Came::Run(run) if run.is_green() => run.word().to_owned(),
+            Came::Run(run) => format!("{}, again: {}", run.word(), report::command(run)),
             Came::Skipped => "skipped: this machine cannot run it".to_owned(),
             Came::Nothing(why) => format!("could not be made: {why}"),
         };
@@ -230,7 +230,7 @@ async fn one(plan: &Plan, turn: Turn, seed: u64) -> Result<Came, String> {
     let status = Run(child).0.wait().await.map_err(|e| e.to_string())?;
     if let Some(path) = report_of(&plan.folder, &name)? {
         let run = report::read(&path)?;
-        if run.held {
+        if run.is_green() {
             let _kept = fs::remove_file(&log);
         }
         return Ok(Came::Run(Box::new(run)));

@@ -19,6 +19,8 @@ pub struct Event {
     pub ended_us: u64,
     /// Whether it is proven to have hit.
     pub took_effect: bool,
+    /// Whether it could not be made in time.
+    pub late: bool,
     /// More.
     pub note: String,
 }

@@ -9,7 +9,7 @@ use super::stage::{Administrator, Stage};
 use super::traffic::Traffic;
 use crate::api::{Api, Person};
 use crate::faultfs::{self, FaultDisk};
-use crate::nemeses::{Need, Nemesis, clock, packets};
+use crate::nemeses::{Need, Nemesis, Strike, clock, packets};
 use crate::pool::Pool;
 use crate::promises::{self, Verdict};
 use crate::proxy::Network;
@@ -291,27 +291,35 @@ async fn once(wish: &Wish, field: &Field, stage: &Stage, nemesis: &Nemesis) -> E
     let began_us = stage.recorder.now_us();
     let struck = (nemesis.act)(field, hold).await;
     let ended_us = stage.recorder.now_us();
-    let (victims, took_effect, note) = match struck {
-        Ok(strike) => (strike.victims, strike.took_effect, strike.note),
-        Err(why) => (Vec::new(), false, format!("could not strike: {why}")),
-    };
+    let strike = struck.unwrap_or_else(|why| Strike {
+        victims: Vec::new(),
+        took_effect: false,
+        late: false,
+        note: format!("could not strike: {why}"),
+    });
     if wish.progress {
         let ms = (ended_us - began_us) / 1000;
-        let effect = if took_effect { "" } else { " WITHOUT EFFECT" };
+        let effect = match (strike.took_effect, strike.late) {
+            (true, _) => "",
+            (false, true) => " NOT IN TIME",
+            (false, false) => " WITHOUT EFFECT",
+        };
         eprintln!(
-            "[{}] {} on {} for {ms} ms{effect} {note}",
+            "[{}] {} on {} for {ms} ms{effect} {}",
             wish.scenario.name,
             nemesis.name,
-            victims.join(", ")
+            strike.victims.join(", "),
+            strike.note
         );
     }
     Event {
         nemesis: nemesis.name.to_owned(),
-        victims,
+        victims: strike.victims,
         began_us,
         ended_us,
-        took_effect,
-        note,
+        took_effect: strike.took_effect,
+        late: strike.late,
+        note: strike.note,
     }
 }
 

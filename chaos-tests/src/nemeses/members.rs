@@ -4,6 +4,7 @@
 use super::{Need, Nemesis, Strike, struck_since};
 use crate::chaos::field::{Field, text};
 use crate::proxy::Way;
+use cluster_harness::replace::{arrive, occupy, vacate};
 use cluster_harness::resize;
 use futures_util::FutureExt as _;
 use std::time::Duration;
@@ -68,7 +69,7 @@ async fn kill_while_it_joins(field: &Field, hold: Duration) -> Result<Strike, St
     let (_, others) = field.leader_and_others().await?;
     let victim = field.pick(&others)?;
     let members = field.cluster.members();
-    let place = cluster_harness::replace::vacate(members, &victim).await.map_err(text)?;
+    let place = vacate(members, &victim).await.map_err(text)?;
     let until = tokio::time::Instant::now() + hold;
     let mut kills = 0;
     while tokio::time::Instant::now() < until {
@@ -77,7 +78,7 @@ async fn kill_while_it_joins(field: &Field, hold: Duration) -> Result<Strike, St
         field.kill(&victim).await?;
         kills += 1;
     }
-    let replaced = cluster_harness::replace::occupy(members, &place).await.map_err(text)?;
+    let replaced = occupy(members, &place).await.map_err(text)?;
     let note = format!("{kills} kills, node {} by node {}", replaced.old, replaced.new);
     Ok(Strike::on(&[victim], kills > 0 && replaced.new != replaced.old, note))
 }
@@ -91,10 +92,24 @@ async fn install_slowly(field: &Field) -> Result<Strike, String> {
     };
     let before = field.network.figures().pieces_struck;
     field.network.change_around(&victim, way, false);
-    let replaced = field.cluster.replace_node(&victim).await;
+    let members = field.cluster.members();
+    let place = vacate(members, &victim).await.map_err(text)?;
+    let occupied = occupy(members, &place).await;
     let struck = struck_since(field, before);
     field.network.heal();
-    let replaced = replaced.map_err(text)?;
+    let replaced = match occupied {
+        Ok(replaced) => replaced,
+        Err(late) => {
+            // How long it takes over such a path is promised nowhere; that it takes its place once the path is wide again is.
+            field.start(&victim).await?;
+            let replaced = arrive(members, &place).await.map_err(text)?;
+            let note = format!(
+                "{way:?}, {struck} pieces: {late}; it came as node {} afterwards",
+                replaced.new
+            );
+            return Ok(Strike::late(&[victim], note));
+        }
+    };
     let note = format!(
         "{way:?}, {struck} pieces, node {} by node {}",
         replaced.old, replaced.new

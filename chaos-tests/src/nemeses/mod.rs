@@ -31,6 +31,8 @@ pub struct Strike {
     pub victims: Vec<String>,
     /// Whether it is proven to have hit.
     pub took_effect: bool,
+    /// Whether what it needs of the cluster was not done in time: no promise says that it is, but the run shows less.
+    pub late: bool,
     /// More, for the report.
     pub note: String,
 }
@@ -101,7 +103,16 @@ impl Strike {
         Self {
             victims: victims.to_vec(),
             took_effect,
+            late: false,
             note: note.into(),
+        }
+    }
+
+    /// It could not be made in time.
+    fn late(victims: &[String], note: impl Into<String>) -> Self {
+        Self {
+            late: true,
+            ..Self::on(victims, false, note)
         }
     }
 }

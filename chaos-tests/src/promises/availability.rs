@@ -123,6 +123,7 @@ mod tests {
             began_us: 150_000,
             ended_us: 3_000_000,
             took_effect: true,
+            late: false,
             note: String::new(),
         }];
         assert!(!check(&evidence).held);

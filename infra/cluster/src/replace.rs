@@ -80,8 +80,16 @@ pub async fn vacate(supervisor: &Supervisor, name: &str) -> Result<Place> {
 /// # Errors
 /// It does not start, or does not get the place in time.
 pub async fn occupy(supervisor: &Supervisor, place: &Place) -> Result<Replaced> {
+    supervisor.start(&place.name).await?;
+    arrive(supervisor, place).await
+}
+
+/// Waits until the machine of a vacated place, which runs, votes there.
+///
+/// # Errors
+/// It does not get the place in time.
+pub async fn arrive(supervisor: &Supervisor, place: &Place) -> Result<Replaced> {
     let Place { name, old, asked } = place;
-    supervisor.start(name).await?;
     let new = wait_for_the_place(supervisor, asked, name, *old).await?;
     let _ = std::fs::remove_file(supervisor.layout().join_token(name));
     supervisor.describe(|d| d.set_id(name, new))?;

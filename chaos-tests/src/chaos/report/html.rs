@@ -17,7 +17,8 @@ svg text{font-size:10px}.held{color:#06632a}.broken{color:#a30000;font-weight:60
 /// The page.
 #[must_use]
 pub fn page(runs: &[RunReport], title: &str) -> String {
-    let held = runs.iter().filter(|run| run.held).count();
+    let held = runs.iter().filter(|run| run.is_green()).count();
+    let late = runs.iter().filter(|run| run.held && !run.is_green()).count();
     let seconds: u64 = runs.iter().map(|run| run.mended_ms / 1000).sum();
     let calls: usize = runs.iter().map(|run| run.availability.requests).sum();
     let strikes: usize = runs
@@ -26,7 +27,7 @@ pub fn page(runs: &[RunReport], title: &str) -> String {
         .sum();
     let mut out = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title><style>{STYLE}</style>\
-         <h1>{title}</h1><p>{} runs, {held} of them with every promise held; {} minutes under faults, {calls} calls, {strikes} strikes that took effect.</p>",
+         <h1>{title}</h1><p>{} runs, {held} of them with every promise held, {late} more in which a strike could not be made in time; {} minutes under faults, {calls} calls, {strikes} strikes that took effect.</p>",
         runs.len(),
         seconds / 60
     );
@@ -52,10 +53,10 @@ fn overview(runs: &[RunReport], out: &mut String) {
             .filter(|v| !v.held)
             .map(|v| v.promise.as_str())
             .collect();
-        let verdict = if broken.is_empty() {
-            "<span class=held>all held</span>".to_owned()
-        } else {
-            format!("<span class=broken>BROKEN: {}</span>", escape(&broken.join("; ")))
+        let verdict = match (broken.is_empty(), run.is_green()) {
+            (true, true) => "<span class=held>all held</span>".to_owned(),
+            (true, false) => format!("all held; not in time: {}", escape(&run.late.join("; "))),
+            (false, _) => format!("<span class=broken>BROKEN: {}</span>", escape(&broken.join("; "))),
         };
         let seen = run.availability;
         let _ = write!(

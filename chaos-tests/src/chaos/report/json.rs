@@ -26,6 +26,9 @@ pub struct RunReport {
     pub began_unix: u64,
     /// Whether every promise held.
     pub held: bool,
+    /// Strikes that could not be made in time: no promise was broken, and less was shown than was asked for.
+    #[serde(default)]
+    pub late: Vec<String>,
     /// Each promise.
     pub verdicts: Vec<Verdict>,
     /// Calls by workload.
@@ -49,6 +52,24 @@ pub struct RunReport {
 /// What reports of before it could be chosen had.
 fn usual_rate() -> u32 {
     100
+}
+
+impl RunReport {
+    /// Whether every promise held, and everything was tried that should be.
+    #[must_use]
+    pub fn is_green(&self) -> bool {
+        self.held && self.late.is_empty()
+    }
+
+    /// In one word.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match (self.held, self.late.is_empty()) {
+            (true, true) => "held",
+            (true, false) => "NOT IN TIME",
+            (false, _) => "BROKEN",
+        }
+    }
 }
 
 /// Calls of one workload.
@@ -113,6 +134,7 @@ pub fn of_run(run: &Run, began_unix: u64) -> RunReport {
         rate_percent: run.wish.rate_percent,
         began_unix,
         held: run.held(),
+        late: late(run),
         verdicts: run.verdicts.clone(),
         workloads: names.iter().map(|name| workload(run, name)).collect(),
         failures: failures(run),
@@ -134,6 +156,11 @@ fn workload(run: &Run, name: &str) -> WorkloadReport {
         unserved: count(Outcome::Unserved),
         unknown: count(Outcome::Unknown),
     }
+}
+
+fn late(run: &Run) -> Vec<String> {
+    let late = run.evidence.events.iter().filter(|event| event.late);
+    late.map(|event| format!("{}: {}", event.nemesis, event.note)).collect()
 }
 
 fn failures(run: &Run) -> BTreeMap<String, usize> {

@@ -78,6 +78,7 @@ pub(crate) mod testing {
             rate_percent: 100,
             began_unix: 0,
             held: true,
+            late: Vec::new(),
             verdicts: Vec::new(),
             workloads: Vec::new(),
             failures: std::collections::BTreeMap::new(),

@@ -14,9 +14,11 @@ use std::path::Path;
 pub(super) struct Summary {
     /// How many.
     pub(super) runs: usize,
-    /// Those that held every promise.
+    /// Those that held every promise and tried everything.
     pub(super) held: usize,
-    /// Scenarios of which every run held every promise.
+    /// Those that held every promise, and in which a strike could not be made in time: they count as nothing else.
+    pub(super) not_in_time: usize,
+    /// Scenarios of which every run held every promise and tried everything.
     pub(super) scenarios_green: usize,
     /// Time under faults of all of them, in minutes.
     pub(super) minutes_under_faults: u64,
@@ -34,6 +36,8 @@ pub(super) struct Summary {
     pub(super) availability: Vec<Row>,
     /// Runs that did not hold every promise.
     pub(super) broken: Vec<BrokenRow>,
+    /// Strikes that could not be made in time, behind what repeats their runs.
+    pub(super) late: Vec<String>,
     /// What the machine could not run.
     pub(super) skipped: Vec<String>,
     /// Runs that could not be made.
@@ -80,13 +84,14 @@ pub(super) fn of(runs: &[RunReport], skipped: &[String], not_made: &[String]) ->
     let turns = turns(runs);
     let mut green: BTreeMap<&str, bool> = BTreeMap::new();
     for run in runs {
-        *green.entry(&run.scenario).or_insert(true) &= run.held;
+        *green.entry(&run.scenario).or_insert(true) &= run.is_green();
     }
     let began = || runs.iter().map(|run| run.began_unix);
     let strikes = runs.iter().flat_map(|run| &run.strikes);
     Summary {
         runs: runs.len(),
-        held: runs.iter().filter(|run| run.held).count(),
+        held: runs.iter().filter(|run| run.is_green()).count(),
+        not_in_time: runs.iter().filter(|run| run.held && !run.is_green()).count(),
         scenarios_green: green.values().filter(|green| **green).count(),
         minutes_under_faults: runs.iter().map(|run| run.mended_ms).sum::<u64>() / 60_000,
         began_unix: (began().min().unwrap_or_default(), began().max().unwrap_or_default()),
@@ -95,6 +100,7 @@ pub(super) fn of(runs: &[RunReport], skipped: &[String], not_made: &[String]) ->
         strikes: strikes.filter(|strike| strike.took_effect).count(),
         availability: availability::rows(runs),
         broken: runs.iter().filter(|run| !run.held).map(broken).collect(),
+        late: runs.iter().flat_map(late).collect(),
         skipped: skipped.to_vec(),
         not_made: not_made.to_vec(),
         turns,
@@ -111,7 +117,7 @@ fn turns(runs: &[RunReport]) -> Vec<TurnRow> {
             ..TurnRow::default()
         });
         row.runs += 1;
-        row.held += usize::from(run.held);
+        row.held += usize::from(run.is_green());
         row.seconds += run.mended_ms / 1000;
         row.calls += run.availability.requests;
         row.failed += run.availability.failed;
@@ -121,6 +127,11 @@ fn turns(runs: &[RunReport]) -> Vec<TurnRow> {
         row.seeds.push(run.seed);
     }
     turns.into_values().collect()
+}
+
+fn late(run: &RunReport) -> impl Iterator<Item = String> {
+    let command = command(run);
+    run.late.iter().map(move |late| format!("{command}: {late}"))
 }
 
 fn broken(run: &RunReport) -> BrokenRow {
@@ -145,16 +156,21 @@ pub fn write_summary(folder: &Path, runs: &[RunReport], skipped: &[String], not_
 fn html(summary: &Summary) -> String {
     let mut out = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><title>Chaos campaign of tfauth</title><style>{STYLE}</style>\
-         <h1>Chaos campaign of tfauth</h1><p>{} runs, {} of them with every promise held; {} scenarios green; {} minutes under faults, {} calls, {} of them not served, {} strikes that took effect.</p>",
+         <h1>Chaos campaign of tfauth</h1><p>{} runs, {} of them with every promise held, {} more in which a strike could not be made in time; {} scenarios green; {} minutes under faults, {} calls, {} of them not served, {} strikes that took effect.</p>",
         summary.runs,
         summary.held,
+        summary.not_in_time,
         summary.scenarios_green,
         summary.minutes_under_faults,
         summary.calls,
         summary.failed,
         summary.strikes
     );
-    for (title, lines) in [("Skipped", &summary.skipped), ("Not made", &summary.not_made)] {
+    for (title, lines) in [
+        ("Skipped", &summary.skipped),
+        ("Not made", &summary.not_made),
+        ("Not in time", &summary.late),
+    ] {
         if !lines.is_empty() {
             let _ = write!(out, "<p>{title}: {}.", escape(&lines.join("; ")));
         }
@@ -218,16 +234,26 @@ mod tests {
             }],
             ..run("kill-all", 3)
         };
-        let runs = [good.clone(), good, run("kill-all", 3), bad];
+        let late = RunReport {
+            late: vec!["narrow-install: no place after 60 s".into()],
+            ..run("narrow-install", 3)
+        };
+        assert_eq!(
+            (good.word(), bad.word(), late.word()),
+            ("held", "BROKEN", "NOT IN TIME")
+        );
+        let runs = [good.clone(), good, run("kill-all", 3), bad, late];
         let summary = of(&runs, &["packets with 3 nodes".to_owned()], &[]);
-        assert_eq!((summary.runs, summary.held, summary.scenarios_green), (4, 3, 1));
-        assert_eq!((summary.minutes_under_faults, summary.turns.len()), (3, 2));
+        assert_eq!((summary.runs, summary.held, summary.scenarios_green), (5, 3, 1));
+        assert_eq!((summary.not_in_time, summary.broken.len()), (1, 1));
+        assert_eq!((summary.minutes_under_faults, summary.turns.len()), (3, 3));
         assert_eq!((summary.turns[0].runs, summary.turns[0].held), (2, 1));
         let page = html(&summary);
         for part in [
             "&lt;kept-1&gt; is gone",
             "infra/dev chaos --scenario kill-all",
             "Skipped: packets",
+            "narrow-install: no place after 60 s",
         ] {
             assert!(page.contains(part), "{part}");
         }
