@@ -17,8 +17,11 @@ use crate::time::Timestamp;
 
 /// Keys of the numbers of kept answers in the meta table: this, then the shelf.
 const COUNT_PREFIX: &[u8] = b"idempotency/";
-/// The shelf of all strangers.
+/// Shelf whose number is that of all strangers' answers. They lie on the shelves of their networks.
 const STRANGERS: [u8; 16] = *b"every stranger's";
+/// Prefix of the order of strangers' networks by how many answers they have, the most first. It stands beside the shelves in
+/// their table; a shelf's own name is a hash.
+const BY_FULLNESS: [u8; 16] = *b"fullest networks";
 
 /// Where answers lie in the order of their age, and how many there may be. The oldest of a full shelf is forgotten.
 #[derive(Clone, Copy)]
@@ -41,7 +44,7 @@ pub(super) fn earlier(
             Decision::denied(Denial::IdempotencyKeyReused {})
         }));
     }
-    let own = Shelf::own(key.scope);
+    let own = Shelf::of(key.scope, key.shared);
     // Among strangers the oldest makes room, however young: else one could keep the others of his network out.
     if key.shared || count(tables, own)? < own.max {
         return Ok(None);
@@ -69,20 +72,20 @@ pub(super) fn keep(now: Timestamp, entry: &Entry, reply: &Reply, tables: &mut im
         answer: key.answer.clone(),
         shared: key.shared,
     };
-    for shelf in shelves(key.scope, key.shared).into_iter().flatten() {
-        if count(tables, shelf)? >= shelf.max
-            && let Some((_, oldest)) = oldest(shelf, tables)?
-        {
-            forget(&oldest, tables)?;
-        }
-        put(
-            tables,
-            Table::IdempotencyByAge,
-            &age_key(shelf, kept.expires_at, &row_key),
-            &(),
-        )?;
-        set_count(shelf, count(tables, shelf)?.saturating_add(1), tables)?;
+    let shelf = Shelf::of(key.scope, key.shared);
+    if count(tables, shelf)? >= shelf.max {
+        forget_oldest(shelf, tables)?;
     }
+    if key.shared && count(tables, Shelf::STRANGERS)? >= Shelf::STRANGERS.max {
+        // Not the oldest of all: whoever has many networks would push everybody else's out. Networks with few answers keep
+        // them as long as another one has more.
+        if let Some(fullest) = fullest_network(tables)? {
+            forget_oldest(fullest, tables)?;
+        }
+    }
+    let by_age = age_key(shelf, kept.expires_at, &row_key);
+    put(tables, Table::IdempotencyByAge, &by_age, &())?;
+    count_one(shelf, key.shared, u64::saturating_add, tables)?;
     expiry::schedule(kept.expires_at, Kind::KeptAnswer, &row_key, tables)?;
     put(tables, Table::Idempotency, &row_key, &kept)
 }
@@ -105,37 +108,67 @@ fn forget(row_key: &[u8], tables: &mut impl Tables) -> Result<(), Fault> {
     };
     tables.remove(Table::Idempotency, row_key)?;
     expiry::cancel(kept.expires_at, Kind::KeptAnswer, row_key, tables)?;
-    for shelf in shelves(*scope, kept.shared).into_iter().flatten() {
-        tables.remove(Table::IdempotencyByAge, &age_key(shelf, kept.expires_at, row_key))?;
-        set_count(shelf, count(tables, shelf)?.saturating_sub(1), tables)?;
+    let shelf = Shelf::of(*scope, kept.shared);
+    tables.remove(Table::IdempotencyByAge, &age_key(shelf, kept.expires_at, row_key))?;
+    count_one(shelf, kept.shared, u64::saturating_sub, tables)
+}
+
+fn forget_oldest(shelf: Shelf, tables: &mut impl Tables) -> Result<(), Fault> {
+    match oldest(shelf, tables)? {
+        Some((_, oldest)) => forget(&oldest, tables),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 impl Shelf {
-    /// An account's.
-    fn own(scope: [u8; 16]) -> Self {
-        Self {
-            id: scope,
-            max: IDEMPOTENCY_KEYS_PER_SCOPE_MAX,
-        }
-    }
-}
-
-/// The shelves that an answer lies on.
-fn shelves(scope: [u8; 16], shared: bool) -> [Option<Shelf>; 2] {
-    if !shared {
-        return [Some(Shelf::own(scope)), None];
-    }
-    let network = Shelf {
-        id: scope,
-        max: IDEMPOTENCY_KEYS_PER_NETWORK_MAX,
-    };
-    let strangers = Shelf {
+    /// Of all strangers together: only their number counts.
+    const STRANGERS: Self = Self {
         id: STRANGERS,
         max: IDEMPOTENCY_KEYS_OF_STRANGERS_MAX,
     };
-    [Some(network), Some(strangers)]
+
+    /// An account's, or that of a network of strangers.
+    fn of(scope: [u8; 16], shared: bool) -> Self {
+        let max = if shared {
+            IDEMPOTENCY_KEYS_PER_NETWORK_MAX
+        } else {
+            IDEMPOTENCY_KEYS_PER_SCOPE_MAX
+        };
+        Self { id: scope, max }
+    }
+}
+
+/// The network of strangers that has the most answers.
+fn fullest_network(tables: &impl TablesRead) -> Result<Option<Shelf>, Fault> {
+    let end = prefix_end(&BY_FULLNESS).unwrap_or_else(|| vec![0xff; 41]);
+    let rows = tables.range(Table::IdempotencyByAge, &BY_FULLNESS, &end, 1)?;
+    let Some((key, _)) = rows.into_iter().next() else {
+        return Ok(None);
+    };
+    let network = key.last_chunk::<16>().filter(|_| key.len() == 40);
+    let network = network.ok_or(Fault::Invariant(
+        "the fullness of a network has a key of another length",
+    ))?;
+    Ok(Some(Shelf::of(*network, true)))
+}
+
+fn fullness_key(network: Shelf, count: u64) -> Vec<u8> {
+    [BY_FULLNESS.as_slice(), &(!count).to_be_bytes(), &network.id].concat()
+}
+
+/// Counts one answer of a shelf more or less, and of all strangers' if it is one.
+fn count_one(shelf: Shelf, shared: bool, by: fn(u64, u64) -> u64, tables: &mut impl Tables) -> Result<(), Fault> {
+    let before = count(tables, shelf)?;
+    let after = by(before, 1);
+    set_count(shelf, after, tables)?;
+    if !shared {
+        return Ok(());
+    }
+    tables.remove(Table::IdempotencyByAge, &fullness_key(shelf, before))?;
+    if after > 0 {
+        put(tables, Table::IdempotencyByAge, &fullness_key(shelf, after), &())?;
+    }
+    set_count(Shelf::STRANGERS, by(count(tables, Shelf::STRANGERS)?, 1), tables)
 }
 
 /// The oldest answer of a shelf: its end and its key.

@@ -1,5 +1,6 @@
 //! Kept answers: what is kept, for how long, how many, and what leaves no trace.
 
+use super::Shelf;
 use crate::account::AccountStatus;
 use crate::apply::testing::{Bench, mac};
 use crate::command::{Command, RegisterAccount};
@@ -160,13 +161,51 @@ fn th_8_strangers_of_one_network_refuse_nobody_and_push_out_the_oldest_of_their_
     assert!(!kept(&bench, strangers(8, 0)), "the oldest");
     assert!(kept(&bench, strangers(8, 1)));
     assert_eq!(
-        super::count(&bench.tables, super::shelves([8; 16], true)[0].unwrap()).unwrap(),
+        super::count(&bench.tables, Shelf::of([8; 16], true)).unwrap(),
         IDEMPOTENCY_KEYS_PER_NETWORK_MAX
     );
-    let all = super::shelves([8; 16], true)[1].unwrap();
     assert_eq!(
-        super::count(&bench.tables, all).unwrap(),
+        super::count(&bench.tables, Shelf::STRANGERS).unwrap(),
         IDEMPOTENCY_KEYS_PER_NETWORK_MAX + 1
+    );
+}
+
+#[test]
+fn th_8_a_network_with_few_answers_keeps_them_while_another_one_has_more() {
+    let mut bench = Bench::new();
+    // The oldest answer of all is of a network that has one only.
+    drop_keys(&mut bench, strangers(7, 0));
+    for number in 0..4 {
+        for network in [8, 9] {
+            bench.wait(1);
+            drop_keys(&mut bench, strangers(network, number));
+        }
+    }
+    bench.wait(1);
+    drop_keys(&mut bench, strangers(9, 9));
+    // As if all strangers together had as many as they may.
+    super::set_count(Shelf::STRANGERS, Shelf::STRANGERS.max, &mut bench.tables).unwrap();
+    let kept = |bench: &Bench, key: Option<IdempotencyKey>| {
+        query::kept_answer(&bench.tables, &key.unwrap(), bench.now)
+            .unwrap()
+            .is_some()
+    };
+    bench.wait(1);
+    assert_eq!(drop_keys(&mut bench, strangers(6, 0)), Reply::Done {});
+    assert!(kept(&bench, strangers(6, 0)));
+    assert!(!kept(&bench, strangers(9, 0)), "the oldest of the fullest network");
+    assert!(kept(&bench, strangers(7, 0)), "the oldest of all");
+    // Then those that are the fullest in turn, the newcomer among them; never the one that has one answer.
+    for number in 1..4 {
+        bench.wait(1);
+        assert_eq!(drop_keys(&mut bench, strangers(6, number)), Reply::Done {});
+        assert!(kept(&bench, strangers(7, 0)), "answer {number}");
+    }
+    let left = |network| super::count(&bench.tables, Shelf::of([network; 16], true)).unwrap();
+    assert_eq!([left(6), left(7), left(8), left(9)], [3, 1, 3, 3]);
+    assert_eq!(
+        super::count(&bench.tables, Shelf::STRANGERS).unwrap(),
+        Shelf::STRANGERS.max
     );
 }
 
@@ -182,8 +221,7 @@ fn what_was_kept_leaves_no_trace_in_time() {
         drop_keys(&mut bench, None);
     }
     assert_eq!(rows(&bench), (0, 0));
-    let [own, _] = super::shelves([1; 16], false);
-    for shelf in super::shelves([8; 16], true).into_iter().chain([own]).flatten() {
+    for shelf in [Shelf::of([1; 16], false), Shelf::of([8; 16], true), Shelf::STRANGERS] {
         assert_eq!(super::count(&bench.tables, shelf).unwrap(), 0);
     }
 }
