@@ -154,6 +154,8 @@ impl Resealer {
                 .filter_map(|row| self.anew(view, row))
                 .collect();
             if values.is_empty() && !last {
+                // Millions of rows may need nothing: other tasks of this thread go on between batches.
+                tokio::task::yield_now().await;
                 continue;
             }
             self.propose(active, values, cursor).await?;

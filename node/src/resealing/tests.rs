@@ -4,7 +4,12 @@ use super::*;
 use crate::replication::testing::single_node;
 use crate::secrets::Purpose;
 use auth_core::command::RegisterAccount;
+use auth_core::error::TableFault;
 use auth_core::ids::AccountId;
+use auth_core::tables::{Row, Table};
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const OLD: (u32, [u8; 32]) = (1, [7; 32]);
 const NEW: (u32, [u8; 32]) = (2, [9; 32]);
@@ -98,4 +103,50 @@ async fn a_value_that_does_not_open_is_told_and_left_and_stops_nothing() {
     assert_eq!(unreadable, 1);
     let by_key = sealed_by_key(&replication.view()).unwrap();
     assert_eq!(by_key, BTreeMap::from([(2, 1), (3, 1)]));
+}
+
+/// A view that counts how often it is read.
+struct Counted<'a, T> {
+    under: &'a T,
+    reads: AtomicUsize,
+}
+
+impl<T: TablesRead> TablesRead for Counted<'_, T> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, TableFault> {
+        self.under.get(table, key)
+    }
+
+    fn range(&self, table: Table, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<Row>, TableFault> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.under.range(table, start, end, limit)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_walk_that_finds_nothing_to_do_lets_others_go_on_after_each_batch() {
+    let dir = tempfile::tempdir().unwrap();
+    let replication = single_node(dir.path()).await;
+    let ring = Arc::new(KeyRing::of_tests(1, &[OLD]));
+    for number in 0..ACCOUNTS {
+        register(&replication, &ring, number).await;
+    }
+    let under = replication.view();
+    let view = Counted {
+        under: &under,
+        reads: AtomicUsize::new(0),
+    };
+    let mut resealer = resealer(&replication, &ring);
+    let mut walk = pin!(resealer.batches(&view, 1, None));
+    let (mut before, mut turns) = (0, 0);
+    let step = poll_fn(|cx| {
+        let polled = walk.as_mut().poll(cx);
+        let reads = view.reads.load(Ordering::Relaxed);
+        turns += usize::from(reads > before);
+        before = reads;
+        polled
+    })
+    .await;
+    assert!(matches!(step, Ok(Step::Finished)));
+    let batches = usize::from(ACCOUNTS) / RESEAL_BATCH + 1;
+    assert!(turns >= batches, "{batches} batches were read in {turns} turns");
 }
