@@ -52,7 +52,12 @@ pub const ENROL: Operation = Operation::post(
     "The QR code, in the form that `Accept` prefers.",
     &["image/png", "image/svg+xml", "application/json"],
 )])
-.refuses(&[Code::InvalidCredentials, Code::Forbidden, Code::AccountNotApproved]);
+.refuses(&[
+    Code::InvalidCredentials,
+    Code::Forbidden,
+    Code::AccountNotApproved,
+    Code::Conflict,
+]);
 /// [`LOGIN`].
 pub const LOG_IN: Operation = Operation::post(
     LOGIN,

@@ -23,7 +23,7 @@ impl Auth {
     /// must not change that (OTP-8). Counts as a login attempt.
     ///
     /// # Errors
-    /// `Denied` with `InvalidCredentials`, `TooManyAttempts`, `AlreadyEnrolled` or `AccountDisabled`.
+    /// `Denied` with `InvalidCredentials`, `TooManyAttempts`, `AlreadyEnrolled` or `AccountDisabled`; `Replaced`.
     pub async fn enrol_totp(
         &self,
         ctx: &RequestContext,
@@ -47,8 +47,8 @@ impl Auth {
         let factors = query::factors(&self.inner.replication.view(), guessed.account)?;
         match factors.iter().find(|stored| stored.id == factor && !stored.is_bound()) {
             Some(stored) => Ok(Seed::open(&self.inner.ring, stored)?.shown_to(&guessed.username, expires_at)),
-            // Confirmed, or replaced by a later request: the answer of this one is no longer of use to anybody.
-            None => Err(ServiceError::Unavailable { not_executed: false }),
+            // Confirmed, or replaced by a later request: a seed that is bound is never shown (OTP-8).
+            None => Err(ServiceError::Replaced),
         }
     }
 }

@@ -146,6 +146,35 @@ async fn otp_8_a_bound_seed_is_never_shown_nor_replaced_by_a_password() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn otp_8_the_repeat_of_an_enrolment_does_not_show_a_seed_that_was_bound_since() {
+    let bench = Bench::new().await;
+    let node = bench.node();
+    assert_eq!(node.sign_up("alice").await.status, StatusCode::CREATED);
+    let body = json!({"username": "alice", "password": PASSWORD});
+    let enrol = || {
+        Call::post(api::QRCODE)
+            .header("accept", "application/json")
+            .header("idempotency-key", "qr-1")
+            .json(&body)
+    };
+    let first = node.send(enrol()).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{first:?}");
+    let totp = Totp::new(first.json()["secret"].as_str().unwrap());
+    let again = node.send(enrol()).await;
+    assert_eq!((again.status, again.json()), (StatusCode::CREATED, first.json()));
+    let bound = node.log_in("alice", PASSWORD, &totp.code(0)).await;
+    assert_eq!(bound.status, StatusCode::OK, "{bound:?}");
+    let late = node.send(enrol()).await;
+    assert_eq!(
+        (late.status, late.detail()),
+        (
+            StatusCode::CONFLICT,
+            "It was confirmed or replaced meanwhile: begin again".into()
+        )
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_retry_of_an_enrolment_shows_the_seed_that_is_stored() {
     let bench = Bench::new().await;
     let (one, two) = (bench.node(), bench.node());
