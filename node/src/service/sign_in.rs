@@ -15,6 +15,7 @@ use auth_core::query;
 use auth_core::reply::Reply;
 use auth_core::time::Timestamp;
 use secrecy::SecretString;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Seconds of a day.
 const DAY_SECONDS: u64 = 86_400;
@@ -60,6 +61,8 @@ pub struct AwaitedFactor {
     pub expires_at: Timestamp,
     /// The mail with a code, if one is on its way.
     pub mail: Option<u64>,
+    /// Whether a code should have been mailed at once and could not be made.
+    pub is_code_missing: bool,
 }
 
 impl Auth {
@@ -72,6 +75,7 @@ impl Auth {
         self.require_signing_key()?;
         let challenge = ChallengeId(entropy::bytes());
         let session = self.new_session(ctx, with.remember_device);
+        let is_code_missing = AtomicBool::new(false);
         let claim = Claim {
             verb: "sign_in",
             who: Who::Named(with.identifier),
@@ -84,7 +88,14 @@ impl Auth {
                     Compared::Answer(answer) => Some(*answer),
                     Compared::Nothing | Compared::Totp(_) => None,
                 };
-                let code = with.mail_at_once.then(|| self.new_code(challenge)).transpose()?;
+                // What cannot be made is told only after the login was counted, as everything is that tells a right password.
+                let code = with.mail_at_once.then(|| self.new_code(challenge)).and_then(|made| {
+                    made.inspect_err(|error| {
+                        tracing::error!(%error, "a code could not be made");
+                        is_code_missing.store(true, Ordering::Relaxed);
+                    })
+                    .ok()
+                });
                 Ok(Command::SignIn(SignIn {
                     account: known.account.id,
                     base_seq: known.account.auth_seq,
@@ -97,10 +108,16 @@ impl Auth {
                 }))
             })
             .await?;
-        self.signed_in(ctx, guessed.reply).await
+        let is_code_missing = is_code_missing.into_inner();
+        self.signed_in(ctx, guessed.reply, is_code_missing).await
     }
 
-    async fn signed_in(&self, ctx: &RequestContext, reply: Reply) -> Result<SignedIn, ServiceError> {
+    async fn signed_in(
+        &self,
+        ctx: &RequestContext,
+        reply: Reply,
+        is_code_missing: bool,
+    ) -> Result<SignedIn, ServiceError> {
         let cookie = |id: ChallengeId| challenge::cookie(&self.inner.ring, id);
         match reply {
             Reply::SessionStarted(grant) => Ok(SignedIn::Complete(self.issue(ctx, &grant).await?)),
@@ -116,6 +133,7 @@ impl Auth {
                 reasons,
                 expires_at,
                 mail,
+                is_code_missing,
             })),
             Reply::EnrolmentStarted {
                 challenge, expires_at, ..

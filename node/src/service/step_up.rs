@@ -136,6 +136,7 @@ impl Auth {
                 reasons,
                 expires_at,
                 mail,
+                is_code_missing: false,
             }),
             other => Err(refusal("start_step_up", &other)),
         }

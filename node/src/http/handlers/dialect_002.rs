@@ -5,7 +5,7 @@ use super::{JsonBody, Sent};
 use crate::http::context::RequestContext;
 use crate::http::guards::CurrentSession;
 use crate::http::refusal::Refusal;
-use crate::http::respond::Refused;
+use crate::http::respond::{Refused, log_fault};
 use crate::http::routes::{AppState, Route};
 use crate::http::{cookies, deliver};
 use crate::service::{
@@ -42,27 +42,24 @@ async fn login(
         mail_at_once: true,
         remember_device: false,
     };
-    match app.auth.sign_in(&ctx, with).await? {
-        SignedIn::Complete(tokens) => logged_in(&app, &tokens),
-        SignedIn::SecondFactor(awaited) => code_sent(&app, &ctx, awaited).await,
+    match app.auth.sign_in(&ctx, with).await {
+        Ok(SignedIn::Complete(tokens)) => logged_in(&app, &tokens),
+        Ok(SignedIn::SecondFactor(awaited)) => code_sent(&app, &ctx, awaited).await,
         // A factor is demanded, and the account has no confirmed address to send a code to.
-        SignedIn::Enrol { .. } => Err(Refusal::new(Code::Internal, api::NO_EMAIL).into()),
+        Ok(SignedIn::Enrol { .. }) => Err(Refusal::new(Code::Internal, api::NO_EMAIL).into()),
+        // The dialect's word for a store that is broken; whether the password was right it does not tell here. A store that
+        // is only away is 503, as everywhere.
+        Err(error @ ServiceError::Fault(_)) => {
+            log_fault(&error);
+            Err(Refusal::new(Code::Internal, api::STORE_FAILED).into())
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
 /// Waits until the mail is on its way, or is known never to arrive.
 async fn code_sent(app: &AppState, ctx: &RequestContext, awaited: AwaitedFactor) -> Result<Response, Refused> {
-    let message = match super::sent(app, ctx, &awaited).await? {
-        Sent::Mailed => api::CODE_SENT,
-        Sent::Nothing => api::CODE_OF_APP,
-        Sent::Impossible => return Err(Refusal::new(Code::Internal, api::NO_EMAIL).into()),
-        Sent::Refused => return Err(Refusal::new(Code::Internal, api::SEND_FAILED).into()),
-        Sent::TooMuch => {
-            return Err(Refusal::new(Code::TooManyAttempts, api::SEND_FAILED)
-                .waiting_a_minute()
-                .into());
-        }
-    };
+    let message = message(super::sent(app, ctx, &awaited).await?)?;
     let body = api::CodeSent {
         two_fa_required: true,
         message: message.to_owned(),
@@ -71,6 +68,17 @@ async fn code_sent(app: &AppState, ctx: &RequestContext, awaited: AwaitedFactor)
     let mut response = Json(body).into_response();
     deliver::set_challenge(&mut response, &awaited);
     Ok(response)
+}
+
+fn message(sent: Sent) -> Result<&'static str, Refusal> {
+    match sent {
+        Sent::Mailed => Ok(api::CODE_SENT),
+        Sent::Nothing => Ok(api::CODE_OF_APP),
+        Sent::Impossible => Err(Refusal::new(Code::Internal, api::NO_EMAIL)),
+        Sent::Unmade => Err(Refusal::new(Code::Internal, api::GENERATE_FAILED)),
+        Sent::Refused => Err(Refusal::new(Code::Internal, api::SEND_FAILED)),
+        Sent::TooMuch => Err(Refusal::new(Code::TooManyAttempts, api::SEND_FAILED).waiting_a_minute()),
+    }
 }
 
 async fn validate(
@@ -162,4 +170,27 @@ async fn logout(
         cookies::forget_site(response.headers_mut());
     }
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_end_of_a_code_has_the_word_and_the_status_of_the_guide() {
+        let told = |sent| message(sent).map_err(|refusal| (refusal.status().as_u16(), refusal.detail));
+        assert_eq!(told(Sent::Mailed), Ok("A 2FA code has been sent to your email."));
+        for (sent, status, words) in [
+            (Sent::Impossible, 500, "No email found in the 'twofa_data'"),
+            (
+                Sent::Unmade,
+                500,
+                "Failed to generate 2FA code. Please try again later.",
+            ),
+            (Sent::Refused, 500, "Failed to send 2FA code. Please try again later."),
+            (Sent::TooMuch, 429, "Failed to send 2FA code. Please try again later."),
+        ] {
+            assert_eq!(told(sent), Err((status, words.to_owned())));
+        }
+    }
 }

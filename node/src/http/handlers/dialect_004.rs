@@ -59,7 +59,7 @@ async fn otp_required(
         Sent::Mailed => api::OTP_REQUIRED,
         Sent::Nothing => api::OTP_OF_APP_REQUIRED,
         Sent::Impossible => return Err(Refusal::new(Code::EnrolmentRequired, "").into()),
-        Sent::Refused => return Err(Refusal::new(Code::Internal, "").into()),
+        Sent::Unmade | Sent::Refused => return Err(Refusal::new(Code::Internal, "").into()),
         Sent::TooMuch => return Err(Refusal::new(Code::TooManyAttempts, "").waiting_a_minute().into()),
     };
     let status = StatusCode::PRECONDITION_REQUIRED;

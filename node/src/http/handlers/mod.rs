@@ -78,6 +78,8 @@ enum Sent {
     Nothing,
     /// The challenge takes nothing that the dialect has a field for.
     Impossible,
+    /// It could not be made, and a mailed code is all that the owner has.
+    Unmade,
     /// A server refused it for good.
     Refused,
     /// The limit of mails is reached, and a mailed code is all that the owner has. What was sent before is for other
@@ -91,6 +93,7 @@ async fn sent(app: &AppState, ctx: &RequestContext, awaited: &AwaitedFactor) -> 
         Some(mail) if !app.auth.mail_is_refused(ctx, mail).await? => Sent::Mailed,
         Some(_) | None if has_app => Sent::Nothing,
         Some(_) => Sent::Refused,
+        None if awaited.methods.has(Methods::EMAIL) && awaited.is_code_missing => Sent::Unmade,
         None if awaited.methods.has(Methods::EMAIL) => Sent::TooMuch,
         None => Sent::Impossible,
     })

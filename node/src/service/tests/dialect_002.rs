@@ -144,6 +144,30 @@ async fn a_demand_without_an_address_is_told_in_the_seeds_words() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_is_broken_is_told_in_the_seeds_words() {
+    let bench = Bench::new().await;
+    let node = bench.node();
+    bench.confirmed_user(&node, "john_doe").await;
+    // A node with another key ring cannot read what is stored.
+    let broken = Bench {
+        replication: bench.replication.clone(),
+        ring: Arc::new(KeyRing::of_tests(7, &[(7, [9; 32])])),
+        signing: bench.signing.clone(),
+        _folder: tempfile::tempdir().unwrap(),
+    };
+    for password in [PASSWORD, "wrong"] {
+        let answer = broken.node().send(login("john_doe", password)).await;
+        assert_eq!(
+            (answer.status, answer.json()),
+            (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                json!({"error": "Failed to store 2FA code. Please try again later."})
+            )
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_new_address_is_never_passed_over_in_silence() {
     let bench = Bench::new().await;
     let node = bench.node();
