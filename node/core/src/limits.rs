@@ -25,8 +25,8 @@ pub const DEDUP_SECONDS: u64 = 600;
 pub const ENTRY_AGE_SECONDS_MAX: u64 = 300;
 /// Names without an account whose failures are remembered; beyond it the longest unused is forgotten.
 pub const UNKNOWN_NAMES_MAX: u64 = 65_536;
-/// How long failures of a name without an account are remembered, in seconds.
-pub const UNKNOWN_NAME_SECONDS: u64 = 2 * DELAY_SECONDS_MAX;
+/// How long wrong passwords are remembered after the last of them, of a name with an account and of one without, in seconds.
+pub const PASSWORD_FAILURES_SECONDS: u64 = 2 * DELAY_SECONDS_MAX;
 /// How long the owner of an address is not told again that somebody tried to register with it, in seconds (TH-9).
 pub const ADDRESS_NOTICE_SECONDS: u64 = 3600;
 /// Due rows that one entry removes at most, so that no entry is slow.
@@ -136,7 +136,7 @@ const _: () = assert!(
 );
 const _: () = assert!(REFRESH_GRACE_SECONDS < DEDUP_SECONDS);
 const _: () = assert!(
-    UNKNOWN_NAME_SECONDS >= DELAY_SECONDS_MAX,
+    PASSWORD_FAILURES_SECONDS >= DELAY_SECONDS_MAX,
     "a delay must not be forgotten before it ends"
 );
 const _: () = assert!(PASSWORD_CHARS_MIN < PASSWORD_CHARS_MAX && PASSWORD_CHARS_MAX <= PASSWORD_BYTES_MAX);

@@ -8,7 +8,7 @@ use super::oracle::{Verdict, ensure};
 use auth_core::command::{AdminAction, CodeEvidence, Command, RefuseLogin, Subject};
 use auth_core::entry::Entry;
 use auth_core::ids::{AccountId, ChallengeId, NameMac};
-use auth_core::limits::{CHALLENGE_ANSWERS_MAX, UNKNOWN_NAME_SECONDS};
+use auth_core::limits::{CHALLENGE_ANSWERS_MAX, PASSWORD_FAILURES_SECONDS};
 use auth_core::reply::{Denial, Reply};
 use auth_core::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -25,8 +25,8 @@ struct Failures {
 
 impl Failures {
     fn add(&mut self, now: Timestamp, whose: &str) -> Verdict {
-        // Names without an account are forgotten after a while; by then no delay is left either.
-        if self.last.plus_seconds(UNKNOWN_NAME_SECONDS) <= now {
+        // Wrong passwords are forgotten after a while; by then no delay is left either.
+        if self.last.plus_seconds(PASSWORD_FAILURES_SECONDS) <= now {
             *self = Self::default();
         }
         let delay = DELAYS[self.count.min(DELAYS.len() - 1)];

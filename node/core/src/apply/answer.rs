@@ -228,53 +228,61 @@ pub(super) fn charge(
     tables: &mut impl Tables,
 ) -> Result<(), Fault> {
     let now = moment.now;
+    let mut most = 0;
     if compared.has(Methods::TOTP) {
         for factor in candidates(&standing, pending, now)
             .into_iter()
             .cloned()
             .collect::<Vec<_>>()
         {
-            charge_factor(moment, &standing, factor, tables)?;
+            most = most.max(charge_factor(moment, &standing, factor, tables)?);
         }
     }
     if compared.has(Methods::EMAIL) {
         standing.account.mailed_throttle = standing.account.mailed_throttle.charged(now);
+        most = most.max(standing.account.mailed_throttle.failures);
     }
     if let Some(set) = standing.recovery.as_mut().filter(|_| compared.has(Methods::RECOVERY)) {
         set.throttle = set.throttle.charged(now);
+        most = most.max(set.throttle.failures);
         if set.throttle.failures >= FACTOR_FAILURES_MAX {
             // As good as guessed at for long enough: a new set must be made (TH-1).
             set.codes.clear();
         }
         put(tables, Table::RecoveryCodes, &set.account.0, set)?;
     }
-    standing.charge_answer(now, tables)?;
+    standing.charge_answer(now, most, tables)?;
     guess::put_advanced(standing.account, tables)
 }
 
+/// Returns how many failures the factor has now.
 fn charge_factor(
     moment: Moment<'_>,
     standing: &Standing,
     factor: Factor,
     tables: &mut impl Tables,
-) -> Result<(), Fault> {
+) -> Result<u32, Fault> {
     let charged = Factor {
         throttle: factor.throttle.charged(moment.now),
         ..factor
     };
-    if charged.throttle.failures < FACTOR_FAILURES_MAX {
-        return second_factor::put_factor(&charged, tables);
+    let failures = charged.throttle.failures;
+    if failures < FACTOR_FAILURES_MAX {
+        second_factor::put_factor(&charged, tables)?;
+        return Ok(failures);
     }
     if !charged.is_bound() {
         // Nothing depends on it yet: its owner just binds another.
-        return second_factor::remove_factor(&charged, tables);
+        second_factor::remove_factor(&charged, tables)?;
+        return Ok(failures);
     }
     let disabled = Factor {
         state: FactorState::Disabled { at: moment.now },
         ..charged
     };
     second_factor::put_factor(&disabled, tables)?;
-    outbox::notify(moment, &standing.account, Notice::AuthenticatorDisabled {}, tables)
+    outbox::notify(moment, &standing.account, Notice::AuthenticatorDisabled {}, tables)?;
+    Ok(failures)
 }
 
 /// The factors that a code is compared with.

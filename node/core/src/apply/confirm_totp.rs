@@ -31,6 +31,10 @@ pub(super) fn apply(moment: Moment<'_>, command: &ConfirmTotp, tables: &mut impl
         return Ok(decision);
     }
     standing.settle(moment, tables)?;
+    // A device token that was copied has ended the sessions of its device: the one that asks may be among them.
+    if let Err(denial) = add_totp::authorized(moment, command.authority, tables)? {
+        return denied(denial);
+    }
     if factor.is_bound() {
         return denied(Denial::AlreadyEnrolled {});
     }
@@ -66,12 +70,13 @@ fn charge(moment: Moment<'_>, standing: &mut Standing, factor: Factor, tables: &
         throttle: factor.throttle.charged(moment.now),
         ..factor
     };
-    if charged.throttle.failures >= FACTOR_FAILURES_MAX {
+    let failures = charged.throttle.failures;
+    if failures >= FACTOR_FAILURES_MAX {
         second_factor::remove_factor(&charged, tables)?;
     } else {
         second_factor::put_factor(&charged, tables)?;
     }
-    standing.charge_answer(moment.now, tables)
+    standing.charge_answer(moment.now, failures, tables)
 }
 
 #[cfg(test)]
@@ -80,7 +85,7 @@ mod tests {
     use crate::command::*;
     use crate::factor::FactorState;
     use crate::ids::FactorId;
-    use crate::limits::{FACTORS_PER_ACCOUNT_MAX, PENDING_FACTOR_SECONDS, STEP_UP_SECONDS};
+    use crate::limits::{DEVICE_GRACE_SECONDS, FACTORS_PER_ACCOUNT_MAX, PENDING_FACTOR_SECONDS, STEP_UP_SECONDS};
     use crate::outbox::{MailTemplate, Notice};
     use crate::query;
     use crate::reply::{Denial, Reply};
@@ -215,6 +220,25 @@ mod tests {
             bench.run(Command::AddTotp(add)),
             Reply::Denied(Denial::AlreadyEnrolled {})
         );
+    }
+
+    #[test]
+    fn otp_8_a_session_that_its_copied_device_token_ends_binds_nothing() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let first = bench.remember_device(account);
+        let session = granted(bench.sign_in(account)).session;
+        bench.run_add(session, 77);
+        bench.wait(DEVICE_GRACE_SECONDS + 1);
+        bench.show_device(first);
+        let step = bench.step();
+        assert_eq!(
+            bench.run_confirm(session, 77, Some(step)),
+            Reply::Denied(Denial::SessionRevoked {})
+        );
+        let factors = query::factors(&bench.tables, account).unwrap();
+        assert!(!factors.iter().any(|factor| factor.is_bound()));
+        assert_eq!(query::devices(&bench.tables, account).unwrap(), []);
     }
 
     #[test]

@@ -54,7 +54,7 @@ mod tests {
     use crate::account::{Account, AccountStatus};
     use crate::apply::testing::{Bench, id};
     use crate::command::Command;
-    use crate::limits::FREE_FAILURES_MAX;
+    use crate::limits::{FREE_FAILURES_MAX, PASSWORD_FAILURES_SECONDS};
     use crate::reply::Reply;
     use crate::tables::{Table, schema::put};
 
@@ -75,12 +75,38 @@ mod tests {
     fn en_2_a_name_without_account_is_answered_like_one_with_an_account() {
         let mut bench = Bench::new();
         let account = bench.register("ana", "ana@example.org");
-        for seconds in [0, 1, 2, 3, 4, 5, 29, 60, 0, 45, 120, 7, 300] {
+        // Short of two hours, at two hours, and long after: what is forgotten of one name is forgotten of the other.
+        let pauses = [
+            0, 1, 2, 3, 4, 5, 29, 60, 0, 45, 120, 7, 300, 7_199, 0, 7_200, 0, 0, 0, 0, 0, 30, 0, 7_201, 1, 90_000, 0,
+        ];
+        for seconds in pauses {
             bench.wait(seconds);
             let seq = bench.account(account).auth_seq;
             let known = guess_at(&mut bench, account, seq);
             assert_eq!(known, guess_unknown(&mut bench, NameMac(id(7))), "after {seconds} s");
         }
+    }
+
+    #[test]
+    fn th_1_two_hours_forget_wrong_passwords_and_no_wrong_codes() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        for _ in 0..6 {
+            bench.wait(3_600);
+            assert_eq!(bench.log_in(account, Some((factor, None))), INVALID);
+        }
+        assert_eq!(bench.account(account).throttle.failures, 6);
+        bench.wait(PASSWORD_FAILURES_SECONDS - 1);
+        bench.fail_passwords(account, 1);
+        assert_eq!(bench.account(account).throttle.failures, 7, "a second too early");
+        bench.wait(PASSWORD_FAILURES_SECONDS);
+        bench.fail_passwords(account, 1);
+        assert_eq!(bench.account(account).throttle.failures, 1);
+        assert_eq!(bench.factor(account, factor).throttle.failures, 6);
+        // A wrong code: the account waits as long as the app does, or a wrong password would be told from a right one.
+        assert_eq!(bench.log_in(account, Some((factor, None))), INVALID);
+        assert_eq!(bench.factor(account, factor).throttle.failures, 7);
+        assert_eq!(bench.account(account).throttle.failures, 7);
     }
 
     #[test]

@@ -95,17 +95,17 @@ impl Standing {
                 keep_or_forget(device, tables)?;
             }
             DeviceStanding::Unknown | DeviceStanding::Copied(_) => {
-                self.account.throttle = self.account.throttle.charged(now);
+                self.account.throttle = self.account.throttle.remembered(now).charged(now);
             }
         }
         guess::put_advanced(self.account, tables)
     }
 
-    /// Charges a wrong second factor to the account, and to the lane when it is a device's. The factors are charged by
-    /// whoever compared with them. The account never has fewer failures than its factors: else a wrong password would be
-    /// refused unseen where a right one is not.
-    pub(super) fn charge_answer(&mut self, now: Timestamp, tables: &mut impl Tables) -> Result<(), Fault> {
-        self.account.throttle = self.account.throttle.charged(now);
+    /// Charges a wrong second factor to the account, and to the lane when it is a device's. What it was compared with is
+    /// charged by whoever compared, and has at most `most` failures since. The account has no fewer: else a wrong password
+    /// would be refused unseen where a right one is not.
+    pub(super) fn charge_answer(&mut self, now: Timestamp, most: u32, tables: &mut impl Tables) -> Result<(), Fault> {
+        self.account.throttle = self.account.throttle.remembered(now).charged(now).at_least(most);
         if let DeviceStanding::Known(device) = &mut self.lane {
             device.throttle = device.throttle.charged(now);
             device.answers = device.answers.charged(now);
@@ -127,13 +127,14 @@ impl Standing {
         }
     }
 
+    /// What blocks for longest: a wrong password, which all of them refuse, must not be refused where a right one is not.
     fn worst_left(&self) -> Throttle {
         let factors = self.factors.iter().map(|factor| factor.throttle);
         let others = self.recovery.as_ref().map(|codes| codes.throttle);
         factors
             .chain(others)
             .chain([self.account.mailed_throttle])
-            .max_by_key(|throttle| (throttle.failures, throttle.last_failure_at))
+            .max_by_key(|throttle| (throttle.blocked_until(Timestamp(0)), throttle.failures))
             .unwrap_or_default()
     }
 }

@@ -5,7 +5,6 @@
 use super::expiry::{self, Kind};
 use crate::error::Fault;
 use crate::ids::NameMac;
-use crate::limits::UNKNOWN_NAME_SECONDS;
 use crate::policy::throttle::Throttle;
 use crate::query;
 use crate::tables::schema::{decode_row, get, pair_key, put};
@@ -23,12 +22,7 @@ const KEYS_END: [u8; 25] = [0xff; 25];
 
 /// What was charged to a name and is not forgotten at `now`.
 pub(super) fn throttle(now: Timestamp, name: NameMac, tables: &impl TablesRead) -> Result<Throttle, Fault> {
-    let throttle = query::unknown_name(tables, name)?;
-    Ok(if due(throttle) <= now {
-        Throttle::default()
-    } else {
-        throttle
-    })
+    Ok(query::unknown_name(tables, name)?.remembered(now))
 }
 
 /// Charges a failure; at most `names_max` names are remembered afterwards.
@@ -38,13 +32,13 @@ pub(super) fn charge(now: Timestamp, name: NameMac, names_max: u64, tables: &mut
     make_room(names_max, tables)?;
     put(tables, Table::UnknownNames, &name.0, &charged)?;
     put(tables, Table::UnknownNamesByAge, &age_key(charged, name), &name)?;
-    expiry::schedule(due(charged), Kind::UnknownName, &name.0, tables)?;
+    expiry::schedule(charged.forgotten_at(), Kind::UnknownName, &name.0, tables)?;
     set_count(count(tables)?.saturating_add(1), tables)
 }
 
 /// Forgets a name whose last failure is long enough ago.
 pub(super) fn forget_if_due(now: Timestamp, name: NameMac, tables: &mut impl Tables) -> Result<(), Fault> {
-    if due(query::unknown_name(tables, name)?) <= now {
+    if query::unknown_name(tables, name)?.forgotten_at() <= now {
         forget(name, tables)
     } else {
         Ok(())
@@ -70,12 +64,8 @@ fn forget(name: NameMac, tables: &mut impl Tables) -> Result<(), Fault> {
     };
     tables.remove(Table::UnknownNames, &name.0)?;
     tables.remove(Table::UnknownNamesByAge, &age_key(throttle, name))?;
-    expiry::cancel(due(throttle), Kind::UnknownName, &name.0, tables)?;
+    expiry::cancel(throttle.forgotten_at(), Kind::UnknownName, &name.0, tables)?;
     set_count(count(tables)?.saturating_sub(1), tables)
-}
-
-fn due(throttle: Throttle) -> Timestamp {
-    throttle.last_failure_at.plus_seconds(UNKNOWN_NAME_SECONDS)
 }
 
 fn age_key(throttle: Throttle, name: NameMac) -> Vec<u8> {
@@ -93,6 +83,7 @@ fn set_count(count: u64, tables: &mut impl Tables) -> Result<(), Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::PASSWORD_FAILURES_SECONDS;
     use crate::tables::memory::MemoryTables;
 
     fn name(number: u64) -> NameMac {
@@ -137,7 +128,7 @@ mod tests {
     #[test]
     fn a_name_is_forgotten_after_its_time_and_not_before() {
         let mut tables = MemoryTables::default();
-        let end = Timestamp::from_seconds(5 + UNKNOWN_NAME_SECONDS);
+        let end = Timestamp::from_seconds(5 + PASSWORD_FAILURES_SECONDS);
         charge(Timestamp::from_seconds(1), name(1), 10, &mut tables).unwrap();
         charge(Timestamp::from_seconds(5), name(1), 10, &mut tables).unwrap();
         forget_if_due(Timestamp(end.0 - 1), name(1), &mut tables).unwrap();

@@ -1,6 +1,6 @@
 //! How fast one may guess: consecutive failures are free at first, then cost a doubling delay (TH-2).
 
-use crate::limits::{DELAY_SECONDS_MAX, FIRST_DELAY_SECONDS, FREE_FAILURES_MAX};
+use crate::limits::{DELAY_SECONDS_MAX, FIRST_DELAY_SECONDS, FREE_FAILURES_MAX, PASSWORD_FAILURES_SECONDS};
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -27,6 +27,32 @@ impl Throttle {
         Self {
             failures: self.failures.saturating_add(1),
             last_failure_at: now,
+        }
+    }
+
+    /// When the failures of a password are forgotten, should no other one follow.
+    #[must_use]
+    pub fn forgotten_at(self) -> Timestamp {
+        self.last_failure_at.plus_seconds(PASSWORD_FAILURES_SECONDS)
+    }
+
+    /// What of the failures of a password still counts at `now`: of a name that has an account as of one that has none, or
+    /// the two would be told apart by waiting (EN-2). Failures of second factors count until a success (TH-1).
+    #[must_use]
+    pub fn remembered(self, now: Timestamp) -> Self {
+        if self.forgotten_at() <= now {
+            Self::default()
+        } else {
+            self
+        }
+    }
+
+    /// The same with at least so many failures: those of what else the last guess was charged to.
+    #[must_use]
+    pub fn at_least(self, failures: u32) -> Self {
+        Self {
+            failures: self.failures.max(failures),
+            ..self
         }
     }
 

@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 /// Seconds to wait after so many consecutive failures, as published.
 const DELAYS: [u64; 13] = [0, 0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600];
-/// Seconds after which the failures of a name without an account are forgotten.
+/// Seconds after which wrong passwords are forgotten, of a name with an account and of one without.
 const FORGOTTEN: u64 = 7200;
 
 #[derive(Clone, Copy, Default)]
@@ -28,6 +28,19 @@ impl Budget {
     fn opens_at(&self) -> Timestamp {
         self.last
             .plus_seconds(DELAYS[DELAYS.len().min(self.failures as usize + 1) - 1])
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        if self.last.plus_seconds(FORGOTTEN) <= now {
+            *self = Self::default();
+        }
+    }
+
+    fn charged(self, now: Timestamp) -> Self {
+        Self {
+            failures: self.failures + 1,
+            last: now,
+        }
     }
 }
 
@@ -105,15 +118,12 @@ impl Budgets {
         }
         match guess.outcome {
             Outcome::Failure => {
-                *account = Budget {
-                    failures: account.failures + 1,
-                    last: now,
-                };
+                account.forget(now);
+                *account = account.charged(now);
                 if guess.spends_factor {
-                    *factor = Budget {
-                        failures: factor.failures + 1,
-                        last: now,
-                    };
+                    *factor = factor.charged(now);
+                    // An account never has fewer failures than its factor had at the same guess.
+                    account.failures = account.failures.max(factor.failures);
                 }
             }
             Outcome::Success => (*account, *factor) = (Budget::default(), Budget::default()),
@@ -124,9 +134,7 @@ impl Budgets {
 
     fn unknown_name(&mut self, name: NameMac, now: Timestamp, reply: &Reply) -> Verdict {
         let budget = self.names.entry(name).or_default();
-        if budget.last.plus_seconds(FORGOTTEN) <= now {
-            *budget = Budget::default();
-        }
+        budget.forget(now);
         if let Reply::Denied(Denial::TooManyAttempts { until }) = reply {
             return ensure(*until == budget.opens_at() && *until > now, "th_2", || {
                 "a name is blocked for no reason".into()
@@ -135,10 +143,7 @@ impl Budgets {
         ensure(budget.opens_at() <= now, "th_4", || {
             format!("{} failures of the name", budget.failures)
         })?;
-        *budget = Budget {
-            failures: budget.failures + 1,
-            last: now,
-        };
+        *budget = budget.charged(now);
         Ok(())
     }
 }

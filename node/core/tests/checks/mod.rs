@@ -10,6 +10,7 @@ use auth_core::audit::AuditRow;
 use auth_core::command::{CodeEvidence, Command};
 use auth_core::factor::Factor;
 use auth_core::ids::{AccountId, ChallengeId, FactorId, RequestId, SessionId};
+use auth_core::policy::throttle::Throttle;
 use auth_core::query;
 use auth_core::reply::{Denial, Reply, SessionGrant};
 use auth_core::tables::memory::MemoryTables;
@@ -260,11 +261,12 @@ fn tables_agree(tables: &MemoryTables) -> Verdict {
         let factors: Vec<Factor> = query::factors(tables, account.id).unwrap();
         ensure(factors.len() <= 1, "tables", || "two factors".into())?;
         // Otherwise a wrong password would be refused unseen where a right one is not: a guess that costs nothing.
+        let opens_at = |throttle: &Throttle| throttle.blocked_until(Timestamp(0));
         let dominated = factors
             .iter()
-            .all(|factor| factor.throttle.failures <= account.throttle.failures);
+            .all(|factor| opens_at(&factor.throttle) <= opens_at(&account.throttle));
         ensure(dominated, "tables", || {
-            "a factor has more failures than its account".into()
+            "a factor is blocked for longer than its account".into()
         })?;
     }
     Ok(())

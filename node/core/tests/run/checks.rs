@@ -18,6 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Seconds to wait after so many consecutive failures, as published.
 const DELAYS: [u64; 13] = [0, 0, 0, 0, 0, 30, 60, 120, 240, 480, 960, 1920, 3600];
+/// Seconds after which an account's wrong passwords are forgotten; those on a device are not.
+const FORGOTTEN: u64 = 7200;
 
 pub(super) type Verdict = Result<(), String>;
 
@@ -294,6 +296,8 @@ fn budget_is_kept(
         return Ok(());
     }
     ensure(open, "th_5", || format!("looked at after {old:?}"))?;
-    let counted = new.is_none_or(|new| new.failures == old.failures + 1);
+    let forgotten = known.is_none() && old.last_failure_at.plus_seconds(FORGOTTEN) <= now;
+    let counted = if forgotten { 0 } else { old.failures };
+    let counted = new.is_none_or(|new| new.failures == counted + 1);
     ensure(!charged || counted, "th_5", || format!("{old:?}, then {new:?}"))
 }
