@@ -257,6 +257,9 @@ pub struct LogIn {
     /// Absolute life of that session, in seconds.
     #[n(4)]
     pub session_seconds: u64,
+    /// A device to know from now on, where none was shown.
+    #[n(5)]
+    pub device: Option<NewDevice>,
 }
 
 /// Rotates the refresh token. The immediate predecessor is honoured for ten seconds and gets the same successor; an

@@ -93,6 +93,7 @@ fn log_in() -> impl Strategy<Value = Command> {
                 code,
                 session,
                 session_seconds,
+                device: None,
             })
         },
     )

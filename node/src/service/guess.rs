@@ -15,7 +15,7 @@ use crate::http::context::RequestContext;
 use crate::replication::View;
 use crate::secrets::Purpose;
 use auth_core::account::{Account, AccountStatus};
-use auth_core::command::{CodeEvidence, Command, RefuseLogin, Subject};
+use auth_core::command::{Command, RefuseLogin, Subject};
 use auth_core::device::Device;
 use auth_core::factor::{Factor, Methods, RecoveryCodes};
 use auth_core::ids::{AccountId, FactorId, NameMac, RequestId};
@@ -218,37 +218,16 @@ impl Auth {
     fn compare_code(&self, code: Code<'_>, seen: &Seen, arrived: Timestamp) -> Result<Compared, ServiceError> {
         match code {
             Code::Absent => Ok(Compared::Nothing),
-            Code::Totp(code) => {
-                let evidence = self.code_evidence(seen.answerable(), Some(code), arrived)?;
-                Ok(Compared::Totp(evidence))
-            }
+            Code::Totp(code) => Ok(Compared::Totp(self.totp_evidence(code, seen.factors(), arrived)?)),
             Code::Given(given) => {
-                let (account, factors) = match &seen.claimant {
-                    Claimant::Known(known) => (known.account.id, known.factors.as_slice()),
-                    Claimant::Unknown { .. } => (AccountId([0; 16]), [].as_slice()),
+                let account = match &seen.claimant {
+                    Claimant::Known(known) => known.account.id,
+                    Claimant::Unknown { .. } => AccountId([0; 16]),
                 };
-                Ok(Compared::Answer(self.compare(given, account, factors, None, arrived)?))
+                let answer = self.compare(given, account, seen.factors(), None, arrived)?;
+                Ok(Compared::Answer(answer))
             }
         }
-    }
-
-    /// The step that a code matches; none without a usable factor or without a code.
-    pub(super) fn code_evidence(
-        &self,
-        factor: Option<&Factor>,
-        code: Option<&str>,
-        arrived: Timestamp,
-    ) -> Result<Option<CodeEvidence>, ServiceError> {
-        let Some(code) = code else { return Ok(None) };
-        let Some(factor) = factor else {
-            Seed::dummy().matched_step(code, arrived)?;
-            return Ok(None);
-        };
-        let matched_step = Seed::open(&self.inner.ring, factor)?.matched_step(code, arrived)?;
-        Ok(Some(CodeEvidence {
-            factor: factor.id,
-            matched_step,
-        }))
     }
 
     pub(super) fn name_mac(&self, key: &[u8]) -> NameMac {
@@ -303,10 +282,10 @@ impl Ids {
 }
 
 impl Seen {
-    fn answerable(&self) -> Option<&Factor> {
+    fn factors(&self) -> &[Factor] {
         match &self.claimant {
-            Claimant::Known(known) => query::answerable(&known.factors, self.now),
-            Claimant::Unknown { .. } => None,
+            Claimant::Known(known) => &known.factors,
+            Claimant::Unknown { .. } => &[],
         }
     }
 

@@ -3,10 +3,8 @@
 use super::claim::{Claim, Code, Compared, Who};
 use super::error::refusal;
 use super::{Auth, IssuedTokens, ServiceError};
-use crate::entropy;
 use crate::http::context::RequestContext;
 use auth_core::command::{Command, LogIn};
-use auth_core::ids::SessionId;
 use auth_core::reply::Reply;
 use secrecy::SecretString;
 
@@ -24,7 +22,7 @@ impl Auth {
         code: &str,
     ) -> Result<IssuedTokens, ServiceError> {
         self.require_signing_key()?;
-        let session = SessionId(entropy::bytes());
+        let new = self.new_session(ctx, false);
         let claim = Claim {
             verb: "log_in",
             who: Who::Named(username),
@@ -42,8 +40,9 @@ impl Auth {
                     account: account.id,
                     base_seq: account.auth_seq,
                     code,
-                    session,
-                    session_seconds: self.inner.session_seconds,
+                    session: new.session,
+                    session_seconds: new.seconds,
+                    device: new.device.clone(),
                 }))
             })
             .await?;

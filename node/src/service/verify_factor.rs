@@ -1,14 +1,14 @@
-//! `verify_factor`: a code for a challenge. Only the holder of the challenge's cookie can guess.
+//! `verify_factor`: a code of an authenticator app for a challenge. Only the holder of the challenge's cookie can guess.
 
 use super::error::refusal;
 use super::guess::contended;
 use super::limits::STALE_PROPOSALS_MAX;
 use super::{Auth, IssuedTokens, ServiceError, challenge, effective_now};
+use crate::clock;
 use crate::http::context::RequestContext;
-use crate::{clock, entropy};
-use auth_core::command::{CodeEvidence, Command, VerifyFactor};
-use auth_core::factor::Factor;
-use auth_core::ids::{ChallengeId, RequestId, SessionId};
+use auth_core::command::{Answer, AnswerChallenge, CodeEvidence, Command};
+use auth_core::factor::{Factor, Methods};
+use auth_core::ids::{ChallengeId, FactorId, RequestId};
 use auth_core::query;
 use auth_core::reply::{Denial, Reply};
 use auth_core::time::Timestamp;
@@ -19,7 +19,7 @@ const VERB: &str = "verify_factor";
 /// A challenge that may be answered now.
 struct Open {
     base_seq: u64,
-    factor: Factor,
+    factors: Vec<Factor>,
 }
 
 /// What a look at a challenge finds.
@@ -61,27 +61,31 @@ impl Auth {
         code: &str,
         arrived: Timestamp,
     ) -> Result<Reply, ServiceError> {
-        let session = SessionId(entropy::bytes());
-        let mut evidence: Option<CodeEvidence> = None;
+        // As at every other login: the browser becomes a known device, with a budget of its own (TH-5).
+        let session = self.new_session(ctx, false);
+        let mut evidence: Option<(Vec<FactorId>, CodeEvidence)> = None;
         for _ in 0..=STALE_PROPOSALS_MAX {
             let open = match self.look_at(ctx, challenge, request_id).await? {
                 Look::Open(open) => open,
                 Look::Answered(reply) => return Ok(reply),
             };
-            // A seed never changes under its factor's id, so the evidence stays good as long as the factor is the same.
-            let code = match evidence.filter(|evidence| evidence.factor == open.factor.id) {
-                Some(computed) => computed,
+            // A seed never changes under its factor's id, so the evidence stays good as long as the factors are the same.
+            let basis: Vec<FactorId> = open.factors.iter().map(|factor| factor.id).collect();
+            let code = match evidence.take().filter(|(known, _)| *known == basis) {
+                Some((_, computed)) => computed,
                 None => self
-                    .code_evidence(Some(&open.factor), Some(code), arrived)?
+                    .totp_evidence(code, &open.factors, arrived)?
                     .ok_or(ServiceError::Denied(Denial::InvalidCode {}))?,
             };
-            evidence = Some(code);
-            let command = Command::VerifyFactor(VerifyFactor {
+            evidence = Some((basis, code));
+            let command = Command::AnswerChallenge(AnswerChallenge {
                 challenge,
                 base_seq: open.base_seq,
-                code,
-                session,
-                session_seconds: self.inner.session_seconds,
+                answer: Answer {
+                    totp: Some(code),
+                    ..Answer::default()
+                },
+                session: session.clone(),
             });
             let reply = self.propose(ctx, request_id, command).await?;
             if !matches!(reply, Reply::Stale { .. }) {
@@ -111,21 +115,24 @@ impl Auth {
             return denied(Denial::ChallengeGone {});
         };
         let factors = query::factors(&view, account.id)?;
-        let Some(factor) = query::answerable(&factors, now) else {
+        if query::answerable_all(&factors, now).is_empty() {
             let disabled = factors.iter().any(Factor::is_bound);
             return denied(if disabled {
                 Denial::FactorDisabled {}
             } else {
                 Denial::ChallengeGone {}
             });
-        };
-        // The account's own budget was charged when the challenge was opened: here the factor's counts.
-        if let Some(until) = factor.throttle.blocked_until(now) {
+        }
+        // The account's own budget was charged when the challenge was opened: here that of its apps counts, or that of the
+        // device, if the account knows it (TH-5).
+        let device = query::known_device(&view, account.id, self.device_proof(ctx), now)?;
+        let blocked = query::answer_blocked_until(&account, &factors, None, device.as_ref(), Methods::TOTP, now);
+        if let Some(until) = blocked {
             return denied(Denial::TooManyAttempts { until });
         }
         Ok(Look::Open(Box::new(Open {
             base_seq: account.auth_seq,
-            factor: factor.clone(),
+            factors,
         })))
     }
 }

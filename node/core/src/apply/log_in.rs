@@ -65,7 +65,7 @@ pub(super) fn apply(moment: Moment<'_>, command: &LogIn, tables: &mut impl Table
                 session: command.session,
                 seconds: command.session_seconds,
                 idle_seconds: None,
-                device: None,
+                device: command.device.clone(),
             };
             finish::login(moment, standing, &session, proved, Trace::default(), tables)
         }
@@ -83,9 +83,11 @@ pub(super) fn apply(moment: Moment<'_>, command: &LogIn, tables: &mut impl Table
 mod tests {
     use super::*;
     use crate::account::{Account, AccountStatus};
-    use crate::apply::testing::Bench;
+    use crate::apply::testing::{Bench, granted};
+    use crate::command::{CodeEvidence, Command, NewDevice};
     use crate::factor::FactorState;
-    use crate::limits::{FACTOR_FAILURES_MAX, PENDING_FACTOR_SECONDS};
+    use crate::ids::DeviceId;
+    use crate::limits::{FACTOR_FAILURES_MAX, PENDING_FACTOR_SECONDS, TOTP_STEP_SECONDS};
     use crate::reply::Reply;
     use crate::tables::Table;
     use crate::tables::schema::put;
@@ -144,6 +146,43 @@ mod tests {
         ));
         assert!(bench.factor(account, factor).is_bound());
         assert_eq!(bench.log_in(account, None), INVALID);
+    }
+
+    #[test]
+    fn th_5_a_login_with_both_factors_gives_its_device_a_budget_of_its_own() {
+        let mut bench = Bench::new();
+        let (account, factor) = bench.bound_account("ana");
+        let log_in = |bench: &mut Bench, device| {
+            let command = LogIn {
+                account,
+                base_seq: bench.account(account).auth_seq,
+                code: Some(CodeEvidence {
+                    factor,
+                    matched_step: Some(bench.step()),
+                }),
+                session: bench.draw_session(),
+                session_seconds: 86_400,
+                device,
+            };
+            bench.run(Command::LogIn(command))
+        };
+        let new = NewDevice {
+            device: DeviceId(bench.draw()),
+            name: "Firefox".into(),
+            remembered: false,
+        };
+        let grant = granted(log_in(&mut bench, Some(new)));
+        bench.block(account);
+        // The next step, and not yet the end of the delay.
+        bench.wait(TOTP_STEP_SECONDS - 1);
+        let stranger = log_in(&mut bench, None);
+        assert!(
+            matches!(stranger, Reply::Denied(Denial::TooManyAttempts { .. })),
+            "{stranger:?}"
+        );
+        bench.show_device(grant.device.unwrap());
+        let owner = granted(log_in(&mut bench, None));
+        assert_eq!(owner.device.map(|device| device.generation), Some(2));
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn account_commands() -> [(&'static str, Command); 4] {
     ]
 }
 
-fn login_commands() -> [(&'static str, Command); 6] {
+fn login_commands() -> [(&'static str, Command); 7] {
     let (account, session, challenge) = (AccountId(id(1)), SessionId(id(4)), ChallengeId(id(3)));
     let factor = FactorId(id(2));
     let code = CodeEvidence {
@@ -143,6 +143,15 @@ fn login_commands() -> [(&'static str, Command); 6] {
         code,
         session,
         session_seconds: 5_184_000,
+        device: None,
+    };
+    let on_device = LogIn {
+        device: Some(NewDevice {
+            device: DeviceId(id(6)),
+            name: "Firefox".into(),
+            remembered: false,
+        }),
+        ..log_in(Some(code))
     };
     [
         ("start_login", Command::StartLogin(start)),
@@ -151,6 +160,7 @@ fn login_commands() -> [(&'static str, Command); 6] {
         ("verify_factor_wrong", Command::VerifyFactor(verify(wrong))),
         ("log_in", Command::LogIn(log_in(Some(code)))),
         ("log_in_without_code", Command::LogIn(log_in(None))),
+        ("log_in_on_a_device", Command::LogIn(on_device)),
     ]
 }
 

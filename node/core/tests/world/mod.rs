@@ -363,6 +363,7 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
             code,
             session,
             session_seconds: SESSION_SECONDS,
+            device: None,
         }))
     }
 }

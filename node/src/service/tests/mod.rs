@@ -1,5 +1,6 @@
 //! The verbs and the dialect against a real store of one member, through the router that the node serves.
 
+mod apps;
 mod budgets;
 mod dialect;
 mod dialect_002;

@@ -91,6 +91,7 @@ impl Asker<'_> {
                     code,
                     session,
                     session_seconds: 86_400,
+                    device: None,
                 })
             }
             _ => {

@@ -56,6 +56,7 @@ impl World {
             code: Some(code),
             session,
             session_seconds: 5_000_000,
+            device: None,
         }))
     }
 

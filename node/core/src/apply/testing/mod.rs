@@ -204,6 +204,7 @@ impl Bench {
             code,
             session,
             session_seconds: 86_400,
+            device: None,
         }))
     }
 
