@@ -1,7 +1,7 @@
 //! Tokens that were mailed: to prove an address, to reset a password. Each is 125 random bits of which only the hash is
 //! kept; it works once.
 
-use crate::ids::AccountId;
+use crate::ids::{AccountId, SessionId};
 use crate::time::Timestamp;
 use minicbor::{Decode, Encode};
 
@@ -17,6 +17,9 @@ pub enum TokenPurpose {
         /// Address as looked up.
         #[n(1)]
         email_key: String,
+        /// The session that asked for it. An address that shall take the place of the account's falls with it.
+        #[n(2)]
+        asked_by: Option<SessionId>,
     },
     /// Sets a new password without the old one.
     #[n(1)]
@@ -49,6 +52,15 @@ impl MailToken {
     pub fn proves(&self, key: &str) -> bool {
         match &self.purpose {
             TokenPurpose::ConfirmEmail { email_key, .. } => email_key == key,
+            TokenPurpose::ResetPassword {} => false,
+        }
+    }
+
+    /// Whether this session asked for it.
+    #[must_use]
+    pub fn was_asked_by(&self, session: SessionId) -> bool {
+        match &self.purpose {
+            TokenPurpose::ConfirmEmail { asked_by, .. } => *asked_by == Some(session),
             TokenPurpose::ResetPassword {} => false,
         }
     }

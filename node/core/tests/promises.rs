@@ -3,6 +3,8 @@
 //! on purpose shows that it can fail.
 
 #[cfg(test)]
+mod ended;
+#[cfg(test)]
 mod run;
 
 use auth_core::account::Account;
@@ -188,44 +190,6 @@ fn a_machine_that_steps_up_with_a_spent_code_is_found() {
 }
 
 #[test]
-fn a_machine_that_revives_ended_sessions_is_found() {
-    fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
-        let revived = |row: Session| Session {
-            revoked_at: None,
-            ..row
-        };
-        tampered(Table::Sessions, revived, index, entry, tables)
-    }
-    bites(
-        "se_2",
-        broken,
-        &[Act::Disable { who: 2 }, Act::Wait { seconds: 1 }, MAILED],
-    );
-}
-
-/// A device's first token is shown long after its second one was given, by the session that began with the second.
-const COPIED: [Act; 3] = [
-    Act::SignIn {
-        who: 2,
-        device: true,
-        always: false,
-    },
-    Act::Wait { seconds: 301 },
-    Act::Own(Own::StepUpOnDevice { pick: 1 }),
-];
-
-#[test]
-fn a_machine_that_steps_up_a_session_as_it_was_before_the_entry_is_found() {
-    fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
-        if matches!(entry.command, Command::StepUp(_)) {
-            return keeping(Table::Sessions, index, entry, tables);
-        }
-        sound(index, entry, tables)
-    }
-    bites("se_2", broken, &COPIED);
-}
-
-#[test]
 fn a_machine_that_leaves_sessions_of_a_disabled_account_is_found() {
     fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
         if matches!(entry.command, Command::AdministerAccount(_)) {
@@ -320,32 +284,6 @@ fn a_machine_that_takes_an_address_before_it_is_proven_is_found() {
         Ok(reply)
     }
     bites("rc_4", broken, &[Act::Own(Own::AskAddress { who: 0, to: 2 })]);
-}
-
-#[test]
-fn a_machine_that_takes_an_address_from_before_the_password_is_found() {
-    fn broken(index: u64, entry: &Entry, tables: &mut MemoryTables) -> Result<Reply, Fault> {
-        if matches!(entry.command, Command::ChangePassword(_)) {
-            return keeping(Table::MailTokens, index, entry, tables);
-        }
-        if matches!(entry.command, Command::ConfirmEmail(_)) {
-            let forgetful = |row: Account| Account {
-                password_changed_at: None,
-                ..row
-            };
-            return tampered(Table::Accounts, forgetful, index, entry, tables);
-        }
-        sound(index, entry, tables)
-    }
-    bites(
-        "rc_4",
-        broken,
-        &[
-            Act::Own(Own::AskAddress { who: 2, to: 2 }),
-            Act::ChangePassword { pick: 0 },
-            Act::Own(Own::ProveAddress { pick: 0 }),
-        ],
-    );
 }
 
 #[test]

@@ -14,16 +14,19 @@ use crate::policy::Policy;
 use crate::policy::throttle::Throttle;
 use crate::query;
 use crate::secret::Mac;
+use crate::session::Session;
 use crate::tables::schema::{get, put};
 use crate::tables::{Table, Tables};
 use crate::time::Timestamp;
 use crate::token::{MailToken, TokenPurpose};
 
-/// Mails a token that proves an address; the one before it is void. The mail was counted by the caller.
+/// Mails a token that proves an address, on the word of a session if one asked; the one before it is void. The mail was
+/// counted by the caller.
 pub(super) fn mail_confirmation(
     moment: Moment<'_>,
     account: &mut Account,
     (email, email_key): (&str, &str),
+    asked_by: Option<SessionId>,
     token: &NewToken,
     tables: &mut impl Tables,
 ) -> Result<(), Fault> {
@@ -31,6 +34,7 @@ pub(super) fn mail_confirmation(
     let purpose = TokenPurpose::ConfirmEmail {
         email: email.to_owned(),
         email_key: email_key.to_owned(),
+        asked_by,
     };
     let old = account.address_token.replace(token.hash);
     store_token(moment.now, account.id, purpose, (token.hash, old), expires_at, tables)?;
@@ -129,6 +133,23 @@ pub(super) fn drop_address_change(account: &mut Account, tables: &mut impl Table
     let token: Option<MailToken> = get(tables, Table::MailTokens, &hash.0)?;
     if token.is_none_or(|token| !token.proves(&account.email_key)) {
         account.address_token = None;
+        tables.remove(Table::MailTokens, &hash.0)?;
+    }
+    Ok(())
+}
+
+/// Voids the token of another address than the account's that this session asked for: the session is over, and it may have
+/// been a thief's.
+pub(super) fn drop_address_asked_by(session: &Session, tables: &mut impl Tables) -> Result<(), Fault> {
+    let Some(account) = query::account(tables, session.account)? else {
+        return Ok(());
+    };
+    let Some(hash) = account.address_token else {
+        return Ok(());
+    };
+    let token: Option<MailToken> = get(tables, Table::MailTokens, &hash.0)?;
+    if token.is_some_and(|token| token.was_asked_by(session.id) && !token.proves(&account.email_key)) {
+        // The account's row keeps a name that leads nowhere: whoever ends a session may hold the row.
         tables.remove(Table::MailTokens, &hash.0)?;
     }
     Ok(())

@@ -22,7 +22,7 @@ pub(super) fn apply(moment: Moment<'_>, command: &ConfirmEmail, tables: &mut imp
     else {
         return Ok(gone);
     };
-    let TokenPurpose::ConfirmEmail { email, email_key } = token.purpose else {
+    let TokenPurpose::ConfirmEmail { email, email_key, .. } = token.purpose else {
         return Ok(gone);
     };
     let id = account.id;
@@ -59,10 +59,10 @@ fn may_confirm(token: &MailToken, account: &Account) -> bool {
 #[cfg(test)]
 mod tests {
     use crate::account::AccountStatus;
-    use crate::apply::testing::{Bench, mac, password, token};
+    use crate::apply::testing::{Bench, granted, mac, password, token};
     use crate::command::*;
     use crate::ids::SessionId;
-    use crate::limits::{CONFIRMATION_SECONDS, STEP_UP_SECONDS};
+    use crate::limits::{CONFIRMATION_SECONDS, DEVICE_GRACE_SECONDS, STEP_UP_SECONDS};
     use crate::outbox::MailTemplate;
     use crate::query;
     use crate::reply::{Denial, Reply};
@@ -180,6 +180,78 @@ mod tests {
         let (mut bench, account) = asked();
         let now = bench.now;
         bench.change(account, |row| row.password_changed_at = Some(now));
+        assert_eq!(confirm(&mut bench, 1), GONE);
+        assert_eq!(bench.account(account).email, "ana@example.org");
+    }
+
+    #[test]
+    fn an_address_falls_with_the_session_that_asked_for_it_however_that_ends() {
+        let ends: [fn(&mut Bench, SessionId, SessionId); 4] = [
+            |bench, session, _| drop(bench.run(Command::EndSession(EndSession { session }))),
+            |bench, session, other| {
+                let scope = SessionScope::One(session);
+                bench.run(Command::EndSessions(EndSessions { session: other, scope }));
+            },
+            |bench, _, other| {
+                let scope = SessionScope::Others {};
+                bench.run(Command::EndSessions(EndSessions { session: other, scope }));
+            },
+            |bench, session, _| {
+                // A refresh token that comes back.
+                for generation in [1, 2] {
+                    bench.wait(20);
+                    bench.refresh(session, generation);
+                }
+                bench.refresh(session, 1);
+            },
+        ];
+        for (number, end) in ends.into_iter().enumerate() {
+            let mut bench = Bench::new();
+            let account = bench.mailed_account("ana");
+            let session = bench.plain_session(account).session;
+            let other = bench.plain_session(account).session;
+            assert_eq!(change(&mut bench, session, "ana@example.net", 1), Reply::Done {});
+            end(&mut bench, session, other);
+            let row = query::session(&bench.tables, session).unwrap().unwrap();
+            assert!(!row.is_live(bench.now), "end {number}");
+            assert_eq!(confirm(&mut bench, 1), GONE, "end {number}");
+            assert_eq!(bench.account(account).email, "ana@example.org");
+        }
+    }
+
+    #[test]
+    fn an_address_outlives_the_end_of_other_sessions_and_the_proof_of_the_own_one_all() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let session = bench.plain_session(account).session;
+        let other = bench.plain_session(account).session;
+        assert_eq!(change(&mut bench, session, "ana@example.net", 1), Reply::Done {});
+        let scope = SessionScope::Others {};
+        bench.run(Command::EndSessions(EndSessions { session, scope }));
+        assert!(
+            !query::session(&bench.tables, other)
+                .unwrap()
+                .unwrap()
+                .is_live(bench.now)
+        );
+        assert_eq!(confirm(&mut bench, 1), Reply::EmailConfirmed { account });
+        bench.change(account, |row| row.email_confirmed_at = None);
+        assert_eq!(change(&mut bench, session, "ana@example.net", 2), Reply::Done {});
+        bench.run(Command::EndSession(EndSession { session }));
+        assert_eq!(confirm(&mut bench, 2), Reply::EmailConfirmed { account });
+    }
+
+    #[test]
+    fn a_device_whose_token_was_copied_takes_the_address_with_it() {
+        let mut bench = Bench::new();
+        let account = bench.mailed_account("ana");
+        let first = bench.remember_device(account);
+        let session = granted(bench.sign_in(account)).session;
+        assert_eq!(change(&mut bench, session, "ana@example.net", 1), Reply::Done {});
+        bench.wait(DEVICE_GRACE_SECONDS + 1);
+        bench.show_device(first);
+        bench.fail_passwords(account, 1);
+        assert_eq!(query::devices(&bench.tables, account).unwrap(), []);
         assert_eq!(confirm(&mut bench, 1), GONE);
         assert_eq!(bench.account(account).email, "ana@example.org");
     }

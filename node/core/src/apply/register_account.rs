@@ -120,7 +120,7 @@ fn store(
         let counted = outbox::count(&mut account, moment.now);
         if counted.is_ok() && query::mail_token(tables, &token.hash, moment.now)?.is_none() {
             let address = (command.email.as_str(), command.email_key.as_str());
-            account_rows::mail_confirmation(moment, &mut account, address, token, tables)?;
+            account_rows::mail_confirmation(moment, &mut account, address, None, token, tables)?;
         }
     }
     put(tables, Table::AccountsByNumber, &number.to_be_bytes(), &account.id)?;

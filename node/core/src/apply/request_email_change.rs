@@ -40,7 +40,8 @@ pub(super) fn apply(
         }
         None => {
             let address = (command.email.as_str(), command.email_key.as_str());
-            account_rows::mail_confirmation(moment, &mut account, address, &command.token, tables)?;
+            let asked_by = Some(session.id);
+            account_rows::mail_confirmation(moment, &mut account, address, asked_by, &command.token, tables)?;
             Decision::done("email_change_requested")
         }
     };

@@ -1,5 +1,6 @@
 //! Starting and ending sessions, and what a session may ask for.
 
+use super::account_rows;
 use super::decision::Moment;
 use super::expiry::{self, Kind};
 use crate::account::Account;
@@ -68,12 +69,13 @@ pub(super) fn start(
     })
 }
 
-/// Ends a session at once (SE-2). Its row stays until it would have ended, so that its tokens are refused for what they
-/// are. Returns whether it was live.
+/// Ends a session at once (SE-2), and with it the other address that it asked for. Its row stays until it would have ended,
+/// so that its tokens are refused for what they are. Returns whether it was live.
 pub(super) fn end(now: Timestamp, session: Session, tables: &mut impl Tables) -> Result<bool, Fault> {
     tables.remove(Table::SessionsByAccount, &index_key(&session))?;
     let was_live = session.is_live(now);
     if session.revoked_at.is_none() {
+        account_rows::drop_address_asked_by(&session, tables)?;
         let ended = Session {
             revoked_at: Some(now),
             ..session

@@ -132,6 +132,7 @@ impl Run {
             }),
             session: SessionId(self.draw()),
             session_seconds: 5_000_000,
+            device: None,
         };
         let session = log_in.session;
         self.propose(None, Command::LogIn(log_in))?;
@@ -209,7 +210,7 @@ impl Run {
             Act::SignIn { who, device, .. } | Act::WrongPassword { who, device } => {
                 last(&self.devices, 0).filter(|_| device && who == 2)
             }
-            Act::Own(Own::StepUpOnDevice { pick }) => last(&self.devices, pick),
+            Act::Own(own) => own.device().and_then(|pick| last(&self.devices, pick)),
             Act::Wait { seconds } => {
                 self.now = self.now.plus_seconds(seconds);
                 return Ok(());
@@ -233,8 +234,7 @@ impl Run {
             | Act::Refresh { .. }
             | Act::EndOthers { .. }
             | Act::Disable { .. }
-            | Act::Activate { .. }
-            | Act::Own(_) => None,
+            | Act::Activate { .. } => None,
         };
         match self.command(act) {
             Some(command) => self.propose(device, command),

@@ -10,6 +10,7 @@ use auth_core::ids::{AccountId, FactorId, SessionId};
 use auth_core::limits::{DEVICES_PER_ACCOUNT_MAX, STEP_UP_SECONDS};
 use auth_core::query;
 use auth_core::reply::Reply;
+use auth_core::session::Session;
 use auth_core::tables::memory::MemoryTables;
 use auth_core::tables::schema::decode_row;
 use auth_core::tables::{Table, TablesRead};
@@ -25,6 +26,7 @@ pub(super) fn observe(
     steps_do_not_go_back(before, after)?;
     a_factor_is_bound_by_its_own_code(entry, before, after, reply)?;
     changes_need_a_fresh_proof(entry, before, reply, now)?;
+    who_changes_something_is_still_in(entry, after, reply, now)?;
     addresses_are_proven(entry, before, after, reply)?;
     the_policy_counts_its_versions(entry, before, after, reply)?;
     administrators_have_an_app(after)?;
@@ -108,6 +110,28 @@ fn changes_need_a_fresh_proof(entry: &Entry, before: &MemoryTables, reply: &Repl
     })
 }
 
+/// SE-2: a session that an entry ends does not get what the same entry asks for in its name.
+fn who_changes_something_is_still_in(entry: &Entry, after: &MemoryTables, reply: &Reply, now: Timestamp) -> Verdict {
+    let acts = if let Command::ChangePassword(command) = &entry.command {
+        Some(command.session)
+    } else if let Command::StepUp(command) = &entry.command {
+        Some(command.session)
+    } else if let Command::ConfirmTotp(command) = &entry.command
+        && let Authority::Session(session) = command.authority
+    {
+        Some(session)
+    } else {
+        changer(&entry.command)
+    };
+    let Some(session) = acts.filter(|_| !matches!(reply, Reply::Denied(_) | Reply::Stale { .. })) else {
+        return Ok(());
+    };
+    let session = query::session(after, session).unwrap();
+    ensure(session.is_some_and(|row| row.is_live(now)), "se_2", || {
+        "a session got what it asked for in the entry that ended it".into()
+    })
+}
+
 fn changer(command: &Command) -> Option<SessionId> {
     if let Command::AddTotp(command) = command {
         return match command.authority {
@@ -147,21 +171,29 @@ fn addresses_are_proven(entry: &Entry, before: &MemoryTables, after: &MemoryTabl
         })?;
         if moved {
             ensure(was_asked_for_since(entry, before, &old), "rc_4", || {
-                format!("{} was asked for before the password was changed", account.email_key)
+                format!(
+                    "{} was asked for before the password was changed or the session ended",
+                    account.email_key
+                )
             })?;
         }
     }
     Ok(())
 }
 
-/// Whether the new address was asked for under the password that the account has; and it may log in.
+/// Whether the new address was asked for under the password that the account has, by a session that nobody ended; and it may
+/// log in.
 fn was_asked_for_since(entry: &Entry, before: &MemoryTables, account: &Account) -> bool {
     let Command::ConfirmEmail(command) = &entry.command else {
         return false;
     };
     let token = query::mail_token(before, &command.token, Timestamp(0)).unwrap();
-    let asked = token.map(|token| token.created_at);
-    account.is_active() && asked > account.password_changed_at
+    let Some(token) = token else { return false };
+    let asked_by = rows::<Session>(before, Table::Sessions)
+        .into_iter()
+        .find(|session| token.was_asked_by(session.id));
+    let ended = asked_by.is_some_and(|session| session.revoked_at.is_some());
+    account.is_active() && !ended && Some(token.created_at) > account.password_changed_at
 }
 
 /// The policy changes by its command, one version after the other.

@@ -37,6 +37,15 @@ pub(crate) enum Own {
     StepUpOnDevice {
         pick: usize,
     },
+    /// The same account sets a new password where it shows one of them.
+    ChangePasswordOnDevice {
+        pick: usize,
+    },
+    /// The same account binds an app where it shows one of them: begins to, or confirms the one that waits.
+    BindOnDevice {
+        pick: usize,
+        offset: u64,
+    },
     ForgetDevice,
     SetRole {
         who: usize,
@@ -55,18 +64,49 @@ const ADDRESSES: [&str; 4] = [
     "other@example.org",
 ];
 
+impl Own {
+    /// Which of the device tokens is shown.
+    pub(super) fn device(self) -> Option<usize> {
+        match self {
+            Self::StepUpOnDevice { pick } | Self::ChangePasswordOnDevice { pick } | Self::BindOnDevice { pick, .. } => {
+                Some(pick)
+            }
+            Self::AddTotp
+            | Self::ConfirmTotp { .. }
+            | Self::RemoveTotp { .. }
+            | Self::RecoveryCodes
+            | Self::MailedCodes { .. }
+            | Self::AskAddress { .. }
+            | Self::ProveAddress { .. }
+            | Self::SetPolicy { .. }
+            | Self::KnowDevice
+            | Self::ForgetDevice
+            | Self::SetRole { .. }
+            | Self::ResetFactors { .. } => None,
+        }
+    }
+}
+
 impl Run {
     pub(super) fn own(&mut self, act: Own) -> Option<Command> {
         Some(match act {
-            Own::AddTotp => Command::AddTotp(AddTotp {
-                authority: Authority::Session(self.admin?),
-                new: NewTotp {
-                    factor: FactorId(self.draw()),
-                    seed: Sealed(vec![5]),
-                    label: "tablet".into(),
+            Own::AddTotp => self.add_totp(self.admin?),
+            Own::ConfirmTotp { offset } => self.confirm_totp(0, self.admin?, offset)?,
+            Own::BindOnDevice { offset, .. } => {
+                let session = self.session_of(2)?;
+                match self.confirm_totp(2, session, offset) {
+                    Some(confirm) => confirm,
+                    None => self.add_totp(session),
+                }
+            }
+            Own::ChangePasswordOnDevice { .. } => Command::ChangePassword(ChangePassword {
+                session: self.session_of(2)?,
+                base_seq: self.seq(self.accounts[2]),
+                password: NewPassword {
+                    sealed: Sealed(self.draw().to_vec()),
+                    alone: true,
                 },
             }),
-            Own::ConfirmTotp { offset } => self.confirm_totp(offset)?,
             Own::RemoveTotp { pick } => {
                 let factors = query::factors(&self.tables, self.accounts[0]).unwrap();
                 let factor = factors.get(pick % factors.len().max(1))?.id;
@@ -125,13 +165,24 @@ impl Run {
         })
     }
 
-    fn confirm_totp(&self, offset: u64) -> Option<Command> {
-        let account = self.accounts[0];
+    fn add_totp(&mut self, session: SessionId) -> Command {
+        Command::AddTotp(AddTotp {
+            authority: Authority::Session(session),
+            new: NewTotp {
+                factor: FactorId(self.draw()),
+                seed: Sealed(vec![5]),
+                label: "tablet".into(),
+            },
+        })
+    }
+
+    fn confirm_totp(&self, who: usize, session: SessionId, offset: u64) -> Option<Command> {
+        let account = self.accounts[who];
         let factors = query::factors(&self.tables, account).unwrap();
         let factor = factors.iter().find(|factor| !factor.is_bound())?.id;
         let matched_step = offset.checked_sub(1).map(|offset| self.now.seconds() / 30 + offset);
         Some(Command::ConfirmTotp(ConfirmTotp {
-            authority: Authority::Session(self.admin?),
+            authority: Authority::Session(session),
             base_seq: self.seq(account),
             code: CodeEvidence { factor, matched_step },
         }))

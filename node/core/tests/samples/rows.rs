@@ -164,6 +164,15 @@ fn devices() -> Vec<String> {
         purpose: TokenPurpose::ConfirmEmail {
             email: "Zoe@example.net".into(),
             email_key: "zoe@example.net".into(),
+            asked_by: None,
+        },
+        ..token.clone()
+    };
+    let change = MailToken {
+        purpose: TokenPurpose::ConfirmEmail {
+            email: "Zoe@example.net".into(),
+            email_key: "zoe@example.net".into(),
+            asked_by: Some(SessionId(id(5))),
         },
         ..token.clone()
     };
@@ -171,6 +180,7 @@ fn devices() -> Vec<String> {
         golden_row("device", &device),
         golden_row("mail_token_reset", &token),
         golden_row("mail_token_confirmation", &confirmation),
+        golden_row("mail_token_change", &change),
     ]
 }
 
