@@ -5,8 +5,10 @@
 use chaos_tests::api::Api;
 use chaos_tests::limits::{GAP_MAX, POLL};
 use chaos_tests::load::{Report, Traffic};
+use chaos_tests::moved_clock::missing;
 use chaos_tests::nemeses::clock;
 use chaos_tests::pool::Pool;
+use chaos_tests::skipping::skipped;
 use cluster_harness::certs::Authority;
 use cluster_harness::cluster::{Cluster, Options};
 use rustls::pki_types::pem::PemObject as _;
@@ -253,11 +255,10 @@ async fn a_foreign_certificate_another_cluster_and_broken_frames_are_refused_in_
 
 #[tokio::test]
 async fn otp_5_a_node_whose_clock_jumped_is_not_ready_and_users_notice_nothing() {
-    let Some(library) = clock::library() else {
-        println!("SKIPPED: libfaketime is not installed");
-        eprintln!("SKIPPED: clocks cannot be moved here: libfaketime is not installed");
+    if skipped(missing(), true) {
         return;
-    };
+    }
+    let library = clock::library().unwrap();
     let ward = Ward::open(Cluster::start(Options::default()).await.unwrap()).await;
     let file = ward.cluster.layout().root().join("clock");
     clock::set(&file, clock::RIGHT).unwrap();
