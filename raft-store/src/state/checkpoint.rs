@@ -125,6 +125,15 @@ fn wait_for_readers(state: &StateStore, seen: u64) {
     registry.pace.go_on();
 }
 
+#[cfg(feature = "cluster-sim")]
+impl StateStore {
+    /// Number of entries that the tables on disk contain.
+    pub(crate) fn saved_entries(&self) -> u64 {
+        let guard = self.inner.levels.read();
+        guard.as_ref().map_or(0, |levels| levels.checkpoint.seen())
+    }
+}
+
 #[cfg(any(test, feature = "sim"))]
 impl StateStore {
     /// A mistake on purpose: the mark of the next checkpoint is on disk before anything else of it.

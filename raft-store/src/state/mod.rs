@@ -257,13 +257,6 @@ impl StateStore {
         guard.as_ref().map(|levels| levels.base.folder().join("base"))
     }
 
-    /// Number of entries that the tables on disk contain.
-    #[cfg(feature = "cluster-sim")]
-    pub(crate) fn saved_entries(&self) -> u64 {
-        let guard = self.inner.levels.read();
-        guard.as_ref().map_or(0, |levels| levels.checkpoint.seen())
-    }
-
     /// Number of entries applied but in no checkpoint.
     pub(crate) fn unsaved_entries(&self) -> u64 {
         let guard = self.inner.levels.read();
