@@ -46,10 +46,9 @@ mod tests {
     fn a_session_that_its_copied_device_token_ends_changes_no_password() {
         let mut bench = Bench::new();
         let account = bench.mailed_account("ana");
+        let other = bench.plain_session(account).session;
         let first = bench.remember_device(account);
         let session = granted(bench.sign_in(account)).session;
-        bench.device = None;
-        let other = bench.plain_session(account).session;
         bench.wait(DEVICE_GRACE_SECONDS + 1);
         bench.notices();
         bench.show_device(first);
