@@ -15,7 +15,7 @@ use auth_core::entry::{Client, Entry};
 use auth_core::ids::RequestId;
 use raft_store::{Config, Limits};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const ENTRIES: u128 = 300;
@@ -70,13 +70,13 @@ impl Member {
 
     /// Reads until the value is one that fits.
     async fn value_becomes(&self, name: &str, fits: impl Fn(f64) -> bool) -> f64 {
-        let until = Instant::now() + PATIENCE;
+        let until = clock::monotonic() + PATIENCE;
         loop {
             let value = self.value(name).await;
             if fits(value) {
                 return value;
             }
-            assert!(Instant::now() < until, "{name} stays at {value}");
+            assert!(clock::monotonic() < until, "{name} stays at {value}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
