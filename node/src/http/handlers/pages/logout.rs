@@ -11,10 +11,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use secrecy::ExposeSecret as _;
 
-/// What the browser drops. Not its cache: nothing secret is in it (`no-store`), and clearing it is slow.
+/// What the browser drops. Not its cache: nothing secret is in it (`no-store`), and clearing it is slow. Nor all cookies: those
+/// that name the session are cleared one by one, and the device stays known.
 const CLEAR_SITE_DATA: (HeaderName, HeaderValue) = (
     HeaderName::from_static("clear-site-data"),
-    HeaderValue::from_static("\"cookies\", \"storage\""),
+    HeaderValue::from_static("\"storage\""),
 );
 
 pub(super) async fn submit(
