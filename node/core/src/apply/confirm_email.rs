@@ -187,7 +187,9 @@ mod tests {
     #[test]
     fn an_address_falls_with_the_session_that_asked_for_it_however_that_ends() {
         let ends: [fn(&mut Bench, SessionId, SessionId); 4] = [
-            |bench, session, _| drop(bench.run(Command::EndSession(EndSession { session }))),
+            |bench, session, _| {
+                bench.run(Command::EndSession(EndSession { session }));
+            },
             |bench, session, other| {
                 let scope = SessionScope::One(session);
                 bench.run(Command::EndSessions(EndSessions { session: other, scope }));

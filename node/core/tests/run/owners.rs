@@ -92,21 +92,8 @@ impl Run {
         Some(match act {
             Own::AddTotp => self.add_totp(self.admin?),
             Own::ConfirmTotp { offset } => self.confirm_totp(0, self.admin?, offset)?,
-            Own::BindOnDevice { offset, .. } => {
-                let session = self.session_of(2)?;
-                match self.confirm_totp(2, session, offset) {
-                    Some(confirm) => confirm,
-                    None => self.add_totp(session),
-                }
-            }
-            Own::ChangePasswordOnDevice { .. } => Command::ChangePassword(ChangePassword {
-                session: self.session_of(2)?,
-                base_seq: self.seq(self.accounts[2]),
-                password: NewPassword {
-                    sealed: Sealed(self.draw().to_vec()),
-                    alone: true,
-                },
-            }),
+            Own::BindOnDevice { offset, .. } => self.bind(self.session_of(2)?, offset),
+            Own::ChangePasswordOnDevice { .. } => self.change_password(self.session_of(2)?),
             Own::RemoveTotp { pick } => {
                 let factors = query::factors(&self.tables, self.accounts[0]).unwrap();
                 let factor = factors.get(pick % factors.len().max(1))?.id;
@@ -172,6 +159,24 @@ impl Run {
                 factor: FactorId(self.draw()),
                 seed: Sealed(vec![5]),
                 label: "tablet".into(),
+            },
+        })
+    }
+
+    fn bind(&mut self, session: SessionId, offset: u64) -> Command {
+        match self.confirm_totp(2, session, offset) {
+            Some(confirm) => confirm,
+            None => self.add_totp(session),
+        }
+    }
+
+    fn change_password(&mut self, session: SessionId) -> Command {
+        Command::ChangePassword(ChangePassword {
+            session,
+            base_seq: self.seq(self.accounts[2]),
+            password: NewPassword {
+                sealed: Sealed(self.draw().to_vec()),
+                alone: true,
             },
         })
     }
