@@ -57,8 +57,8 @@ impl Ward {
         let apis: Vec<Api> = cluster.urls().iter().map(|url| Api::new(client.clone(), url)).collect();
         let pool = Arc::new(Pool::enrol(&apis, "user", ACCOUNTS).await.unwrap());
         let leader = cluster.find_leader().await.unwrap();
-        let names = cluster.description().nodes.into_iter().map(|node| node.name);
-        let stranger = names.filter(|name| *name != leader).next_back().unwrap();
+        let mut names = cluster.description().nodes.into_iter().map(|node| node.name);
+        let stranger = names.rfind(|name| *name != leader).unwrap();
         let traffic = Traffic::start(apis[0].clone(), pool, LOGINS_PER_SECOND);
         Self {
             cluster,
