@@ -43,6 +43,7 @@ fn code(status: StatusCode) -> Code {
         StatusCode::NOT_FOUND => Code::NotFound,
         StatusCode::METHOD_NOT_ALLOWED => Code::MethodNotAllowed,
         StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
+        StatusCode::URI_TOO_LONG => Code::UriTooLong,
         StatusCode::TOO_MANY_REQUESTS => Code::TooManyAttempts,
         status if status.is_server_error() => Code::Unavailable,
         _ => Code::InvalidRequest,
@@ -75,6 +76,15 @@ mod tests {
             let body: Value = serde_json::from_str(&body(Surface::of(path), &answer, "7")).expect("JSON");
             assert_eq!(body, expected, "{path}");
         }
+    }
+
+    #[test]
+    fn an_address_that_is_too_long_is_told_by_the_documented_code() {
+        let answer = Answer::new(StatusCode::URI_TOO_LONG, "The address is too long.");
+        let told: Value = serde_json::from_str(&body(Surface::V1, &answer, "7")).expect("JSON");
+        assert_eq!((&told["status"], &told["code"]), (&json!(414), &json!("uri_too_long")));
+        let search = auth_api::operations::ALL.iter().find(|call| !call.query.is_empty());
+        assert!(search.expect("a call with a query").codes().contains(&Code::UriTooLong));
     }
 
     #[test]

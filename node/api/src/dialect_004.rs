@@ -144,7 +144,7 @@ pub struct OtpDetails {
 #[must_use]
 pub fn words(code: Code) -> (&'static str, &'static str) {
     match code {
-        Code::InvalidRequest => ("auth.invalid_request", "Dados de entrada inválidos."),
+        Code::InvalidRequest | Code::UriTooLong => ("auth.invalid_request", "Dados de entrada inválidos."),
         Code::InvalidCredentials => ("auth.unauthorized", "E-mail ou senha inválidos."),
         Code::InvalidCode => ("auth.unauthorized", INVALID_OTP),
         Code::Unauthenticated | Code::SessionRevoked => ("auth.unauthorized", "Sessão inválida ou expirada."),

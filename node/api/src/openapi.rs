@@ -298,6 +298,7 @@ fn refused(surface: Surface, status: u16, codes: &[Code]) -> ResponseBuilder {
         409 => "In conflict with what exists.",
         412 => "Somebody else changed it.",
         413 => "The body is larger than 64 KiB.",
+        414 => "Path and query are longer than 4,096 bytes.",
         415 => "The body is not JSON.",
         422 => "The Idempotency-Key was used with another body.",
         428 => "If-Match is missing.",

@@ -75,6 +75,8 @@ codes! {
     VersionMismatch = "version_mismatch" 412 "Somebody else changed it";
     /// The body is too large.
     BodyTooLarge = "body_too_large" 413 "The body is too large";
+    /// Path and query together are longer than 4,096 bytes.
+    UriTooLong = "uri_too_long" 414 "The address is too long";
     /// The body is not JSON.
     UnsupportedMediaType = "unsupported_media_type" 415 "The body must be JSON";
     /// The key was used with another body.

@@ -151,6 +151,7 @@ fn in_002(refusal: &Refusal) -> String {
         | Code::Conflict
         | Code::VersionMismatch
         | Code::BodyTooLarge
+        | Code::UriTooLong
         | Code::UnsupportedMediaType
         | Code::IdempotencyKeyReused
         | Code::VersionRequired

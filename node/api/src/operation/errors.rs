@@ -49,6 +49,10 @@ impl Operation {
         if self.parameters().next().is_some() {
             all.push(Code::NotFound);
         }
+        // The load balancer refuses what callers make too long.
+        if self.parameters().next().is_some() || !self.query.is_empty() {
+            all.push(Code::UriTooLong);
+        }
         Code::ALL.iter().copied().filter(|code| all.contains(code)).collect()
     }
 
