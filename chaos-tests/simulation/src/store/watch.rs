@@ -59,6 +59,7 @@ impl Watch {
             }
             self.goes_on(*id, facts)?;
             self.agrees(*id, facts, &all, wiped)?;
+            applied_what_is_agreed(*id, facts, &all, wiped)?;
             self.log(*id, &cluster.log(*id))?;
             self.rows(cluster, *id)?;
             self.installed.insert(facts.life, facts.installed);
@@ -81,8 +82,6 @@ impl Watch {
             ("vote", facts.vote < known.vote),
             ("applied", facts.seen < known.seen),
             ("committed", committed < known.committed),
-            // What was applied at the last look is known to be agreed on by now.
-            ("agreed on before it applied", committed < known.seen),
         ];
         if let Some((what, _)) = back.iter().find(|(_, went_back)| *went_back) {
             return Err(format!("monotonic: {id}: {what}: it was {known:?}, now {facts:?}"));
@@ -106,18 +105,7 @@ impl Watch {
             };
         }
         self.agreed.insert(index, leader);
-        // A wiped disk may have been one of them. In the middle of a change of voters it depends on when the entry was agreed on
-        // whether one set or both had to have it.
-        let has = |(id, facts): &&(u64, Facts)| facts.durable > index || wiped == Some(*id);
-        let disks: BTreeSet<u64> = all.iter().filter(has).map(|(id, _)| *id).collect();
-        let is_quorum = |voters: &BTreeSet<u64>| 2 * voters.intersection(&disks).count() > voters.len();
-        if facts.voters.iter().any(is_quorum) {
-            Ok(())
-        } else {
-            Err(format!(
-                "quorum: entry {index} is agreed on and on the disks of {disks:?}: {all:?}"
-            ))
-        }
+        on_a_quorum(index, facts, all, wiped).map_err(|what| format!("quorum: agreed on: {what}"))
     }
 
     /// Log matching: an entry of a leader is one entry, and so are all before it.
@@ -189,6 +177,31 @@ fn by_itself(id: u64, facts: &Facts) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// What a member has applied is agreed on. Its consensus may say so later, after it has waited for a slow disk to keep a vote;
+/// then the disks are looked at.
+fn applied_what_is_agreed(id: u64, facts: &Facts, all: &[(u64, Facts)], wiped: Option<u64>) -> Result<(), String> {
+    let Some(applied) = facts.seen.checked_sub(1) else {
+        return Ok(());
+    };
+    if facts.committed.is_some_and(|committed| committed.index >= applied) {
+        return Ok(());
+    }
+    on_a_quorum(applied, facts, all, wiped).map_err(|what| format!("agreed on before it applied: {id}: {what}"))
+}
+
+/// An entry is on the disks of most voters. A wiped disk may have been one of them. In the middle of a change of voters it depends
+/// on when the entry was agreed on whether one set or both had to have it.
+fn on_a_quorum(index: u64, facts: &Facts, all: &[(u64, Facts)], wiped: Option<u64>) -> Result<(), String> {
+    let has = |(id, facts): &&(u64, Facts)| facts.durable > index || wiped == Some(*id);
+    let disks: BTreeSet<u64> = all.iter().filter(has).map(|(id, _)| *id).collect();
+    let is_quorum = |voters: &BTreeSet<u64>| 2 * voters.intersection(&disks).count() > voters.len();
+    if facts.voters.iter().any(is_quorum) {
+        Ok(())
+    } else {
+        Err(format!("entry {index} is on the disks of {disks:?}: {all:?}"))
+    }
 }
 
 /// A machine with an empty disk under an id that is taken must stay out.
