@@ -266,6 +266,7 @@ fn app_state(config: &Config, replication: &Replication, hashing: HashPool, keys
         audience: config.tokens.audience.clone(),
         access_seconds: config.tokens.access_seconds,
         refresh_seconds: config.tokens.refresh_seconds,
+        session_idle_seconds: config.tokens.session_idle_seconds,
     };
     let auth = Auth::new(tokens, replication.clone(), Arc::clone(&config.key_ring), hashing, keys);
     AppState {

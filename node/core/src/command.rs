@@ -260,6 +260,9 @@ pub struct LogIn {
     /// A device to know from now on, where none was shown.
     #[n(5)]
     pub device: Option<NewDevice>,
+    /// How long the tokens of that session may rest before it is over, in seconds.
+    #[n(6)]
+    pub idle_seconds: Option<u64>,
 }
 
 /// Rotates the refresh token. The immediate predecessor is honoured for ten seconds and gets the same successor; an

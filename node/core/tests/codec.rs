@@ -84,8 +84,11 @@ fn verify_factor() -> impl Strategy<Value = Command> {
 }
 
 fn log_in() -> impl Strategy<Value = Command> {
-    (any::<([u8; 16], u64, [u8; 16], u64)>(), prop::option::of(evidence())).prop_map(
-        |((account, base_seq, session, session_seconds), code)| {
+    (
+        any::<([u8; 16], u64, [u8; 16], u64, Option<u64>)>(),
+        prop::option::of(evidence()),
+    )
+        .prop_map(|((account, base_seq, session, session_seconds, idle_seconds), code)| {
             let (account, session) = (AccountId(account), SessionId(session));
             Command::LogIn(LogIn {
                 account,
@@ -94,9 +97,9 @@ fn log_in() -> impl Strategy<Value = Command> {
                 session,
                 session_seconds,
                 device: None,
+                idle_seconds,
             })
-        },
-    )
+        })
 }
 
 fn install_signing_key() -> impl Strategy<Value = Command> {

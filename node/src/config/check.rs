@@ -335,12 +335,31 @@ fn check_tokens(raw: &raw::Tokens, http: &Http) -> Result<Tokens, ConfigError> {
             format!("up to {REFRESH_SECONDS_MAX}"),
         ));
     }
+    check_idle(raw.session_idle_seconds, access, refresh)?;
     Ok(Tokens {
         issuer,
         audience,
         access_seconds: access,
         refresh_seconds: refresh,
+        session_idle_seconds: raw.session_idle_seconds,
     })
+}
+
+/// Only a refresh counts as use, so a session must be allowed to rest for longer than an access token lives.
+fn check_idle(idle: Option<u64>, access: u64, refresh: u64) -> Result<(), ConfigError> {
+    match idle {
+        Some(idle) if idle <= access => Err(ConfigError::clash(
+            ("tokens.session_idle_seconds", &idle),
+            ("tokens.access_seconds", &access),
+            "a session must outlive an access token that is not refreshed",
+        )),
+        Some(idle) if idle > refresh => Err(ConfigError::clash(
+            ("tokens.session_idle_seconds", &idle),
+            ("tokens.refresh_seconds", &refresh),
+            "a session is over then, however much it is used",
+        )),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// Keys are kept until their last token is over: with too short a time to the next one they would pile up.

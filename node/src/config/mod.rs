@@ -113,6 +113,8 @@ pub struct Tokens {
     pub access_seconds: u64,
     /// Life of a session.
     pub refresh_seconds: u64,
+    /// How long a session may rest without a refresh; none: until its end.
+    pub session_idle_seconds: Option<u64>,
 }
 
 /// Switches of the dialects.

@@ -125,6 +125,7 @@ pub(super) struct Tokens {
     pub(super) audience: Option<String>,
     pub(super) access_seconds: Option<u64>,
     pub(super) refresh_seconds: Option<u64>,
+    pub(super) session_idle_seconds: Option<u64>,
 }
 
 #[derive(Deserialize, Default)]

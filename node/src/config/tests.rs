@@ -348,3 +348,24 @@ fn signing_keys_rotate_by_themselves_unless_told_otherwise() {
         &["keys.rotate_signing_key_days = 1", "tokens.refresh_seconds = 5184000"],
     );
 }
+
+#[test]
+fn se_3_a_session_may_rest_for_longer_than_an_access_token_lives_and_not_for_longer_than_itself() {
+    let site = Site::new();
+    let with = |text: &str| format!("{GOOD}[tokens]\n{text}\n");
+    let idle = |text: &str| site.load(text).map_err(|error| error.to_string()).unwrap().tokens;
+    assert_eq!(idle(GOOD).session_idle_seconds, None);
+    let strict = "access_seconds = 900\nsession_idle_seconds = 3600\nrefresh_seconds = 86400";
+    assert_eq!(idle(&with(strict)).session_idle_seconds, Some(3600));
+    assert_says(
+        &site.refusal_of(&with("session_idle_seconds = 3600")),
+        &["tokens.session_idle_seconds = 3600", "tokens.access_seconds = 3600"],
+    );
+    assert_says(
+        &site.refusal_of(&with("session_idle_seconds = 5184001")),
+        &[
+            "tokens.session_idle_seconds = 5184001",
+            "tokens.refresh_seconds = 5184000",
+        ],
+    );
+}

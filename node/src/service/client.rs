@@ -58,7 +58,7 @@ impl Auth {
         NewSession {
             session: SessionId(entropy::bytes()),
             seconds: self.inner.session_seconds,
-            idle_seconds: None,
+            idle_seconds: self.inner.session_idle_seconds,
             device,
         }
     }

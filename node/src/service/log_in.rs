@@ -43,6 +43,7 @@ impl Auth {
                     session: new.session,
                     session_seconds: new.seconds,
                     device: new.device.clone(),
+                    idle_seconds: new.idle_seconds,
                 }))
             })
             .await?;

@@ -100,6 +100,7 @@ struct Inner {
     issuer: TokenIssuer,
     verifier: TokenVerifier,
     session_seconds: u64,
+    session_idle_seconds: Option<u64>,
     decoy: decoy::Decoy,
 }
 
@@ -114,6 +115,8 @@ pub struct AuthConfig {
     pub access_seconds: u64,
     /// Absolute life of a session and its refresh tokens, in seconds.
     pub refresh_seconds: u64,
+    /// How long a session may rest, in seconds: without a refresh it is over then. None: until its absolute end.
+    pub session_idle_seconds: Option<u64>,
 }
 
 /// What a new account is made from, as its owner wrote it.
@@ -208,7 +211,7 @@ impl Auth {
         hashing: HashPool,
         signing: SigningKeys,
     ) -> Self {
-        let session_seconds = config.refresh_seconds;
+        let (session_seconds, session_idle_seconds) = (config.refresh_seconds, config.session_idle_seconds);
         let settings = TokenSettings {
             issuer: config.issuer,
             audience: config.audience,
@@ -225,6 +228,7 @@ impl Auth {
                 issuer,
                 verifier,
                 session_seconds,
+                session_idle_seconds,
                 decoy: decoy::Decoy::new(),
             }),
             flood: None,

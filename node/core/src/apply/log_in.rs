@@ -64,7 +64,7 @@ pub(super) fn apply(moment: Moment<'_>, command: &LogIn, tables: &mut impl Table
             let session = NewSession {
                 session: command.session,
                 seconds: command.session_seconds,
-                idle_seconds: None,
+                idle_seconds: command.idle_seconds,
                 device: command.device.clone(),
             };
             finish::login(moment, standing, &session, proved, Trace::default(), tables)
@@ -163,6 +163,7 @@ mod tests {
                 session: bench.draw_session(),
                 session_seconds: 86_400,
                 device,
+                idle_seconds: None,
             };
             bench.run(Command::LogIn(command))
         };

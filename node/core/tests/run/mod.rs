@@ -133,6 +133,7 @@ impl Run {
             session: SessionId(self.draw()),
             session_seconds: 5_000_000,
             device: None,
+            idle_seconds: None,
         };
         let session = log_in.session;
         self.propose(None, Command::LogIn(log_in))?;

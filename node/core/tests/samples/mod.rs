@@ -144,6 +144,7 @@ fn login_commands() -> [(&'static str, Command); 7] {
         session,
         session_seconds: 5_184_000,
         device: None,
+        idle_seconds: None,
     };
     let on_device = LogIn {
         device: Some(NewDevice {

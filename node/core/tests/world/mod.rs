@@ -364,6 +364,7 @@ impl<O: FnMut(&Applied<'_>) -> Result<(), String>> World<O> {
             session,
             session_seconds: SESSION_SECONDS,
             device: None,
+            idle_seconds: None,
         }))
     }
 }

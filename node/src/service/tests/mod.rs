@@ -119,6 +119,11 @@ impl Bench {
     }
 
     fn node_hashing(&self, public_profiles: bool, params: HashParams) -> Node {
+        self.node_resting(public_profiles, params, None)
+    }
+
+    /// A node whose sessions may rest for so many seconds.
+    fn node_resting(&self, public_profiles: bool, params: HashParams, session_idle_seconds: Option<u64>) -> Node {
         let threads = NonZeroUsize::new(2).unwrap();
         let settings = HashSettings {
             threads,
@@ -131,6 +136,7 @@ impl Bench {
             audience: "tfauth".into(),
             access_seconds: 3600,
             refresh_seconds: 5_184_000,
+            session_idle_seconds,
         };
         let auth = Auth::new(
             config,

@@ -48,6 +48,31 @@ async fn rt_1_an_older_refresh_token_ends_the_whole_family() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn se_3_a_session_that_rested_for_too_long_is_refreshed_no_more() {
+    const REST_S: u64 = 3;
+    let bench = Bench::new().await;
+    let strict = bench.node_resting(true, HashParams::default(), Some(REST_S));
+    let lenient = bench.node();
+    let totp = strict.enrolled("alice").await;
+    let rests = strict.log_in("alice", PASSWORD, &totp.code(0)).await;
+    let lasts = lenient.log_in("alice", PASSWORD, &totp.code(1)).await;
+    let ended = async {
+        while lenient.user_info(&rests.token("access_token")).await != StatusCode::UNAUTHORIZED {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended).await.unwrap();
+    // Each node refuses it, whatever its own setting: the session carries the time with it.
+    for node in [&strict, &lenient] {
+        let answer = refresh(node, &rests.token("refresh_token")).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{answer:?}");
+    }
+    assert_eq!(lenient.user_info(&lasts.token("access_token")).await, StatusCode::OK);
+    let answer = refresh(&lenient, &lasts.token("refresh_token")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn jw_4_tokens_open_only_what_they_are_for() {
     let bench = Bench::new().await;
     let node = bench.node();

@@ -92,6 +92,7 @@ impl Asker<'_> {
                     session,
                     session_seconds: 86_400,
                     device: None,
+                    idle_seconds: None,
                 })
             }
             _ => {

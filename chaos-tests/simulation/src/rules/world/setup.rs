@@ -57,6 +57,7 @@ impl World {
             session,
             session_seconds: 5_000_000,
             device: None,
+            idle_seconds: None,
         }))
     }
 

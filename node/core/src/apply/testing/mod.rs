@@ -205,6 +205,7 @@ impl Bench {
             session,
             session_seconds: 86_400,
             device: None,
+            idle_seconds: None,
         }))
     }
 

@@ -202,6 +202,7 @@ async fn app() -> (AppState, Node) {
         audience: "tfauth".into(),
         access_seconds: 3600,
         refresh_seconds: 86_400,
+        session_idle_seconds: None,
     };
     let pool = HashPool::start(settings).unwrap();
     let auth = Auth::new(config, replication.clone(), key_ring.clone(), pool, signing);
