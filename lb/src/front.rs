@@ -8,6 +8,7 @@ mod blocks;
 mod crowd;
 mod gather;
 mod proxy_protocol;
+mod refusal;
 mod stall;
 mod stream;
 mod turns;

@@ -70,7 +70,7 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 pub const OPEN_FILES_BESIDE_CONNECTIONS: usize = 512;
 /// Entries of `X-Forwarded-For` that are looked at, from the right.
 pub const FORWARDED_HOPS_MAX: usize = 16;
-/// Bytes of a refused body that are read so that the client can see the refusal.
+/// Bytes of a refused body, or of a head that is too long, that are read so that the client can see the refusal.
 pub const REFUSED_BODY_DRAIN_BYTES_MAX: usize = 1024 * 1024;
 /// Time for the above.
 pub const REFUSED_BODY_DRAIN_MS_MAX: u64 = 1_000;

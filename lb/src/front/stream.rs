@@ -1,5 +1,5 @@
 //! A client's connection after its handshake, which cuts off clients that send the head of a request too slowly or without end,
-//! and those that take nothing of what they are sent.
+//! and those that take nothing of what they are sent. Whose head over HTTP/1 is too long is told so.
 //!
 //! Between two requests a connection may rest. From the first byte of a request on, its headers must be complete within
 //! [`CLIENT_HEAD_MS_MAX`], however the bytes drip: pingora would count the pause before each of them only. On a connection that
@@ -28,6 +28,7 @@ use tokio::time::{Sleep, sleep};
 
 use super::blocks::Blocks;
 use super::gather::Gather;
+use super::refusal::Refusal;
 use super::stall::Stall;
 use crate::limits::{CLIENT_HEAD_MS_MAX, FIRST_BYTES_MAX, HEAD_BYTES_MAX};
 
@@ -67,6 +68,17 @@ pub(super) struct ClientStream {
     /// HTTP/1 only: HTTP/2 gathers its frames itself.
     gather: Option<Gather>,
     stall: Stall,
+    /// There once a head is too long: nothing more is handed on then.
+    refusal: Option<Box<Refusal>>,
+}
+
+/// What a client overdid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Excess {
+    /// It takes too long.
+    Time,
+    /// The head of its request over HTTP/1 is too long.
+    Length,
 }
 
 /// What a client has only so much time for.
@@ -114,6 +126,7 @@ impl ClientStream {
             begun: Vec::new(),
             gather,
             stall: Stall::default(),
+            refusal: None,
             inner,
         }
     }
@@ -148,18 +161,27 @@ impl ClientStream {
         Poll::Ready(Ok(()))
     }
 
-    /// Looks at the clock after a read of these bytes, or none; true when the client takes too long or its head is too long.
-    fn is_too_much(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> bool {
+    /// Looks at the clock after a read of these bytes, or none.
+    fn excess(&mut self, bytes: &[u8], cx: &mut Context<'_>) -> Option<Excess> {
         match &mut self.watch {
             Watch::Blocks { blocks, open } => {
                 blocks.read(bytes);
-                is_block_too_slow(blocks, open, cx)
+                is_block_too_slow(blocks, open, cx).then_some(Excess::Time)
             }
             Watch::Heads(head) => {
                 let pace = self.digest.as_ref().and_then(|digest| digest.extension.get::<Pace>());
-                pace.is_some_and(|pace| is_head_too_much(head, pace, bytes.len(), cx))
+                pace.and_then(|pace| excess_of_head(head, pace, bytes.len(), cx))
             }
         }
+    }
+
+    /// Tells the client that its head is too long; then the connection is over.
+    fn poll_refuse(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let refusal = self.refusal.get_or_insert_with(|| Box::new(Refusal::new()));
+        let gather = self.gather.get_or_insert_default();
+        refusal
+            .poll(gather, &mut self.inner, cx)
+            .map(|()| io::ErrorKind::InvalidData.into())
     }
 }
 
@@ -179,11 +201,11 @@ fn is_block_too_slow(blocks: &Blocks, open: &mut Option<Open>, cx: &mut Context<
     open.given_up.as_mut().poll(cx).is_ready()
 }
 
-fn is_head_too_much(head: &mut Option<Head>, pace: &Pace, bytes: usize, cx: &mut Context<'_>) -> bool {
+fn excess_of_head(head: &mut Option<Head>, pace: &Pace, bytes: usize, cx: &mut Context<'_>) -> Option<Excess> {
     let (is_open, begun) = (pace.is_open.load(Ordering::Acquire), pace.begun.load(Ordering::Acquire));
     if is_open {
         *head = None;
-        return false;
+        return None;
     }
     if head.as_ref().is_some_and(|head| head.after != begun) {
         // That one came through.
@@ -196,15 +218,10 @@ fn is_head_too_much(head: &mut Option<Head>, pace: &Pace, bytes: usize, cx: &mut
             given_up: None,
         });
         head.bytes = head.bytes.saturating_add(bytes);
-        return head.bytes > HEAD_BYTES_MAX;
+        return (head.bytes > HEAD_BYTES_MAX).then_some(Excess::Length);
     }
-    match head {
-        Some(head) => {
-            let given_up = head.given_up.get_or_insert_with(head_timer);
-            given_up.as_mut().poll(cx).is_ready()
-        }
-        None => false,
-    }
+    let given_up = head.as_mut()?.given_up.get_or_insert_with(head_timer);
+    given_up.as_mut().poll(cx).is_ready().then_some(Excess::Time)
 }
 
 fn head_timer() -> Pin<Box<Sleep>> {
@@ -214,12 +231,22 @@ fn head_timer() -> Pin<Box<Sleep>> {
 impl AsyncRead for ClientStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.refusal.is_some() {
+            return this.poll_refuse(cx).map(Err);
+        }
         let before = buf.filled().len();
         let read = this.poll_more(cx, buf);
-        if matches!(read, Poll::Ready(Err(_))) || !this.is_too_much(&buf.filled()[before..], cx) {
+        if matches!(read, Poll::Ready(Err(_))) {
             return read;
         }
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+        match this.excess(&buf.filled()[before..], cx) {
+            None => read,
+            Some(Excess::Time) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Some(Excess::Length) => {
+                buf.set_filled(before);
+                this.poll_refuse(cx).map(Err)
+            }
+        }
     }
 }
 
