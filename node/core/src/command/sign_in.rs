@@ -84,7 +84,7 @@ pub struct Answer {
     /// Hash of a recovery code.
     #[n(2)]
     pub recovery: Option<Mac>,
-    /// Hash of a recovery code that takes the place of the one that is used up (RC-1).
+    /// Hash of a recovery code that takes the place of the one that is used up. No service sends one: no surface could show it.
     #[n(3)]
     pub replacement: Option<Mac>,
 }
