@@ -71,11 +71,6 @@ impl Injury {
         }
     }
 
-    /// Whether it is done to a file of sled's own, over which sled may panic, hang or abort.
-    pub(super) fn is_to_sled(&self) -> bool {
-        self.part.contains("/base/")
-    }
-
     /// For a person who wants to do it again.
     pub(super) fn describe(&self) -> String {
         format!("{} {:?}", self.part, self.kind)

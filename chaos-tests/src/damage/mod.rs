@@ -1,7 +1,7 @@
 //! Damage on purpose: files of real data folders are changed, cut, emptied, exchanged for older or foreign ones, one case
 //! at a time, and what a node says of each is recorded. Every case must end in OK with everything acknowledged really
-//! there, or in a told QUARANTINE; never in a loss that nobody is told. Where sled reads its own files, the process that looks
-//! first may also end without a word, which its parent takes for damage.
+//! there, or in a told QUARANTINE; never in a loss that nobody is told. A process that looks first and ends without a word is a
+//! finding as well, although its parent takes that for damage.
 //!
 //! The folders are made by members of the store that were killed in the middle of their work. The judge is the real
 //! `tfauth-node verify` in a process of its own, and after an OK the store itself, opened on the damaged folder and asked
