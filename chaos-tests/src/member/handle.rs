@@ -132,12 +132,16 @@ pub struct Heard {
     pub leader_term: u64,
     /// Term of its first acknowledgement as a leader.
     pub first_leader_term: Option<u64>,
+    /// Highest term of a vote that it had saved.
+    pub voted: u64,
     /// The term that it knew at its last report.
     pub term: Option<u64>,
     /// Whether a checkpoint was being written when it was last heard.
     pub in_checkpoint: bool,
     /// Whether it was opening its store.
     pub opening: bool,
+    /// Whether it had opened its store.
+    pub opened: bool,
     /// Numbers by key, as last reported.
     pub counts: BTreeMap<String, u64>,
     /// Index and digest of its tables, as last reported.
@@ -238,7 +242,8 @@ impl Heard {
             }
             ["digest", applied, hex] => self.digest = Some((applied.parse().unwrap_or(0), (*hex).to_owned())),
             ["opening"] => self.opening = true,
-            ["open"] => self.opening = false,
+            ["open"] => (self.opening, self.opened) = (false, true),
+            ["voted", term] => self.voted = self.voted.max(term.parse().unwrap_or(0)),
             ["term", term] => self.term = term.parse().ok(),
             ["checkpoint", what] => self.in_checkpoint = *what == "begun",
             ["bad", ..] => self.wrong.push(line.to_owned()),

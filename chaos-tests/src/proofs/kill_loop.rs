@@ -28,6 +28,8 @@ pub fn kill_loop(run: &Run, ground: Option<&Path>) -> Result<Verdict, String> {
         opening_max: 60,
         writing_max: 200,
         opening_percent: 40,
+        electing_max: 300,
+        electing_percent: 25,
     };
     let verdict = rounds(run, &site, &folder.path().join("data"), &lives, &mut Kill)?;
     if !verdict.holds() {

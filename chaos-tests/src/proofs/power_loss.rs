@@ -69,6 +69,8 @@ pub fn power_loss(run: &Run, scene: Scene, left_out: LeftOut) -> Result<Verdict,
                 opening_max: 120,
                 writing_max: 250,
                 opening_percent: 25,
+                electing_max: 300,
+                electing_percent: 25,
             };
             rounds(run, &site, &data, &lives, &mut PowerLoss { disk })?
         }

@@ -21,6 +21,10 @@ pub(super) struct Lives {
     pub(super) writing_max: u64,
     /// Share of lives that end while opening.
     pub(super) opening_percent: u64,
+    /// From the end of the opening, for those that die while they are elected.
+    pub(super) electing_max: u64,
+    /// Share of lives that end then.
+    pub(super) electing_percent: u64,
 }
 
 /// Runs rounds on one data folder until one finds something.
@@ -58,9 +62,16 @@ fn round(
     verdict: &mut Verdict,
 ) -> Result<(), String> {
     let mut member = site.start(1, data)?;
-    if dice.percent(lives.opening_percent) {
+    let share = dice.within(1..=100);
+    if share <= lives.opening_percent {
         // The clock of this life starts when the process does.
         member.listen(Duration::from_millis(dice.within(0..=lives.opening_max)));
+    } else if share <= lives.opening_percent + lives.electing_percent {
+        // What it has is compared by the next life that reports.
+        if !open(&mut member, verdict) {
+            return Ok(());
+        }
+        member.listen(Duration::from_millis(dice.within(0..=lives.electing_max)));
     } else {
         if !check(&mut member, memory, verdict) {
             return Ok(());
@@ -84,16 +95,29 @@ fn round(
     Ok(())
 }
 
+/// Waits until a member is open.
+fn open(member: &mut Member, verdict: &mut Verdict) -> bool {
+    if !member.wait_for("open", PATIENCE) {
+        let words = member.last_words();
+        let round = verdict.rounds;
+        verdict
+            .lost
+            .push(format!("round {round}: the folder does not open again: {words}"));
+    }
+    verdict.holds()
+}
+
 /// Waits until a member is open, and compares what it has with what it must have.
 fn check(member: &mut Member, memory: &Memory, verdict: &mut Verdict) -> bool {
-    let found = if !member.wait_for("open", PATIENCE) {
-        vec![format!("the folder does not open again: {}", member.last_words())]
-    } else if !member.report(PATIENCE) {
-        vec![format!("the member does not report: {}", member.last_words())]
-    } else {
+    if !open(member, verdict) {
+        return false;
+    }
+    let found = if member.report(PATIENCE) {
         let mut found = memory.lost(member);
         found.extend(memory.vote_went_back(member));
         found
+    } else {
+        vec![format!("the member does not report: {}", member.last_words())]
     };
     let round = verdict.rounds;
     verdict

@@ -30,6 +30,10 @@ pub struct Verdict {
     pub kills: u64,
     /// Of these while the store was opening.
     pub kills_during_open: u64,
+    /// Of these between the opening and the first acknowledgement.
+    pub kills_before_first_write: u64,
+    /// Of these after a vote was saved in a life that acknowledged nothing.
+    pub kills_after_vote_only: u64,
     /// Of these while a checkpoint was being written.
     pub kills_during_checkpoint: u64,
     /// Disks that lost their power.
@@ -53,6 +57,8 @@ pub struct Verdict {
 pub(super) struct Memory {
     acked: BTreeMap<String, u64>,
     leader_term: u64,
+    /// Highest term of a saved vote.
+    voted: u64,
 }
 
 impl Verdict {
@@ -65,6 +71,8 @@ impl Verdict {
     pub(super) fn buried(&mut self, heard: &Heard) {
         self.kills += 1;
         self.kills_during_open += u64::from(heard.opening);
+        self.kills_before_first_write += u64::from(heard.opened && heard.acks == 0);
+        self.kills_after_vote_only += u64::from(heard.voted > 0 && heard.acks == 0);
         self.kills_during_checkpoint += u64::from(heard.in_checkpoint && !heard.opening);
         self.acknowledged += heard.acks;
     }
@@ -98,8 +106,13 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} kills ({} during open, {} during checkpoint), ",
-            self.kills, self.kills_during_open, self.kills_during_checkpoint
+            "{} kills ({} during open, {} before the first write, {} with a vote saved and nothing written, \
+             {} during checkpoint), ",
+            self.kills,
+            self.kills_during_open,
+            self.kills_before_first_write,
+            self.kills_after_vote_only,
+            self.kills_during_checkpoint
         )?;
         if self.power_losses > 0 {
             write!(
@@ -120,6 +133,7 @@ impl Memory {
             *highest = (*number).max(*highest);
         }
         self.leader_term = self.leader_term.max(heard.leader_term);
+        self.voted = self.voted.max(heard.voted);
     }
 
     /// What a member that has reported lacks.
@@ -134,17 +148,23 @@ impl Memory {
         lost
     }
 
-    /// Whether a member that has reported is in an older term than one in which it had acknowledged as a leader.
+    /// Whether a member that has reported is in an older term than one in which it had saved a vote, or acknowledged as a
+    /// leader.
     pub(super) fn vote_went_back(&self, member: &Member) -> Option<String> {
         let now = member.heard.term?;
-        let before = self.leader_term;
-        (now < before).then(|| format!("the vote went back: term {now} now, after leading in term {before}"))
+        let before = self.term();
+        (now < before).then(|| format!("the vote went back: term {now} now, after a vote or writes in term {before}"))
     }
 
-    /// Whether a member that had to be elected again leads in a term in which it had led before.
+    /// Whether a member that is its own majority, and had to be elected again, leads in a term that it had voted or led in.
     pub(super) fn term_twice(&self, heard: &Heard) -> Option<String> {
         let first = heard.first_leader_term?;
-        let before = self.leader_term;
-        (first <= before).then(|| format!("two elections in one term: leads in term {first}, had led in {before}"))
+        let before = self.term();
+        (first <= before)
+            .then(|| format!("two elections in one term: leads in term {first}, had voted or led in {before}"))
+    }
+
+    fn term(&self) -> u64 {
+        self.leader_term.max(self.voted)
     }
 }

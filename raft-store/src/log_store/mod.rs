@@ -238,6 +238,7 @@ impl RaftLogStorage<Types> for LogStore {
         let (done, wait) = oneshot::channel();
         self.queue.send_and_wait(Op::Vote { vote: *vote, done }, wait).await?;
         self.memory.write().vote = Some(*vote);
+        tracing::debug!(term = vote.leader.term, "vote saved");
         Ok(())
     }
 
