@@ -221,6 +221,12 @@ impl Driver {
             }
             End::Vote => self.vote(waiting).await,
             End::Truncate => self.truncate(2, waiting).await,
+            End::Checkpoint => {
+                self.commit(u64::MAX).await?;
+                self.checkpoint().await?;
+                self.work_off()?;
+                self.answered(waiting).await
+            }
         }
     }
 

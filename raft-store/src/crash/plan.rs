@@ -33,6 +33,8 @@ pub(super) enum End {
     Nothing,
     Vote,
     Truncate,
+    /// All of it is committed and saved in the tables, before the log is written.
+    Checkpoint,
 }
 
 /// Past everything, every size, twice where the second time differs from the first.
@@ -80,7 +82,15 @@ pub(super) fn tour() -> Vec<Step> {
         Step::Commit(9),
         Step::Checkpoint,
         Step::Group(vec![vec![5; 2]], End::Nothing),
+        tables_first(),
+        Step::Purge(0),
+        Step::Append(vec![10]),
     ]
+}
+
+/// Others have agreed on entries that this member has not synced yet, and its tables are saved first.
+fn tables_first() -> Step {
+    Step::Group(vec![vec![50; 3], vec![6000, 40]], End::Checkpoint)
 }
 
 /// What is done after a crash, to see that the member is of use again.
@@ -104,6 +114,7 @@ pub(super) fn plan(seed: u64) -> Vec<Step> {
     let steps = 12 + dice.below(16);
     let mut plan = vec![Step::Vote];
     plan.extend((0..steps).map(|_| step(&mut dice)));
+    plan.push(tables_first());
     plan
 }
 
