@@ -1,5 +1,5 @@
 //! The only place that reads a clock. Everything is measured in monotonic time; the time of day serves only to tell
-//! whether a certificate has expired.
+//! whether a certificate is valid.
 
 use std::sync::LazyLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};

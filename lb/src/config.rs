@@ -10,6 +10,7 @@ mod files;
 mod host;
 mod network;
 mod raw;
+mod validity;
 mod value;
 
 use std::net::SocketAddr;
@@ -24,6 +25,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 pub use error::ConfigError;
 pub use host::{HostList, StrictTransport};
 pub use network::Networks;
+pub use validity::{Validity, first_loss};
 
 /// Everything that the load balancer is told.
 pub struct Config {
@@ -80,8 +82,8 @@ pub struct FrontIdentity {
     pub certified: Arc<CertifiedKey>,
     /// Our host names that it covers.
     pub covers: Vec<String>,
-    /// The second after which it is no good, since 1970.
-    pub expires_unix: i64,
+    /// From when to when it is good.
+    pub validity: Validity,
 }
 
 /// The plain listener, which sends everybody to the front.
@@ -104,8 +106,8 @@ pub struct Backend {
     pub chain: Vec<CertificateDer<'static>>,
     /// The key of the leaf.
     pub key: PrivateKeyDer<'static>,
-    /// The second after which our certificate is no good, since 1970.
-    pub expires_unix: i64,
+    /// From when to when our certificate is good.
+    pub validity: Validity,
 }
 
 impl Backend {

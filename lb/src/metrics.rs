@@ -210,9 +210,9 @@ impl Metrics {
     pub fn tell_expiry(&self, config: &Config) {
         self.not_after.reset();
         let tell = |name: &str, expires: i64| self.not_after.with_label_values(&[name]).set(expires);
-        tell("backend", config.backend.expires_unix);
+        tell("backend", config.backend.validity.until_unix);
         for (number, identity) in (1..).zip(&config.front.certificates) {
-            tell(&format!("front_{number}"), identity.expires_unix);
+            tell(&format!("front_{number}"), identity.validity.until_unix);
         }
     }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use crate::clock;
 use crate::cluster::{Cluster, Node};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::live::SharedLive;
 use crate::logging::LevelSwitch;
 use crate::metrics::Metrics;
@@ -116,7 +116,7 @@ impl Reloader {
 
     fn apply(&self, config: Config) -> Result<Vec<Arc<Node>>, String> {
         let before = self.live.load_full();
-        refuse_expired(&before.config, &config)?;
+        refuse_loss(&before.config, &config)?;
         let is_trust_new = !before.config.backend.is_same(&config.backend);
         let added = self
             .cluster
@@ -144,25 +144,12 @@ impl Reloader {
     }
 }
 
-/// A certificate that has expired never replaces one that is still good.
-fn refuse_expired(before: &Config, after: &Config) -> Result<(), String> {
-    let now = clock::unix_seconds();
-    let expiries = |config: &Config| {
-        let front = config.front.certificates.iter().map(|identity| identity.expires_unix);
-        let front = front.min().unwrap_or(i64::MAX);
-        [
-            ("front.certificate", front),
-            ("backend.certificate", config.backend.expires_unix),
-        ]
-    };
-    for ((setting, old), (_, new)) in expiries(before).into_iter().zip(expiries(after)) {
-        if new <= now && old > now {
-            return Err(format!(
-                "{setting}: the new certificate has expired already; issue another one"
-            ));
-        }
-    }
-    Ok(())
+/// A certificate that has expired, or is not valid yet, never takes the place of one that is good.
+fn refuse_loss(before: &Config, after: &Config) -> Result<(), String> {
+    let lost = config::first_loss(before, after, clock::unix_seconds());
+    lost.map_or(Ok(()), |lost| {
+        Err(format!("{lost}; issue another one, or wait until it is valid"))
+    })
 }
 
 /// Settings that differ and cannot be changed in a running process.

@@ -89,7 +89,7 @@ mod tests {
         let identity = |name: &str| FrontIdentity {
             certified: Arc::new(CertifiedKey::clone(&one.certified)),
             covers: vec![name.to_string()],
-            expires_unix: 0,
+            validity: one.validity,
         };
         let identities = vec![identity("a.example"), identity("b.example"), identity("b.example")];
         let keys: Vec<_> = identities

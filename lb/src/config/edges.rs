@@ -9,7 +9,7 @@ use rustls_pki_types::ServerName;
 
 use super::raw::{RawBackend, RawFront, RawRedirect};
 use super::value::{Checked, address, clash, value};
-use super::{Backend, Front, FrontIdentity, HostList, Networks, Redirect, files};
+use super::{Backend, Front, FrontIdentity, HostList, Networks, Redirect, Validity, files};
 use crate::clock;
 use crate::limits::{CERTIFICATE_EXPIRY_WARNING_SECONDS, CERTIFICATES_MAX, FRONT_LISTENERS_MAX};
 
@@ -36,9 +36,14 @@ impl<'a> Named<'a> {
         path
     }
 
-    fn warn_of_expiry(&mut self, setting: &str, expires_unix: i64) {
-        let left = expires_unix.saturating_sub(clock::unix_seconds());
-        if left <= 0 {
+    fn warn_of_validity(&mut self, setting: &str, validity: Validity) {
+        let now = clock::unix_seconds();
+        let left = validity.until_unix.saturating_sub(now);
+        if validity.from_unix > now {
+            self.warnings.push(format!(
+                "{setting}: the certificate is not valid yet; clients will refuse it"
+            ));
+        } else if left <= 0 {
             self.warnings.push(format!(
                 "{setting}: the certificate has expired; clients will refuse it"
             ));
@@ -102,11 +107,11 @@ fn certificates(raw: &RawFront, hosts: &HostList, named: &mut Named<'_>) -> Chec
         let (certificate, key) = (named.file(certificate), named.file(key));
         let identity = files::read_identity(section, &certificate, &key)?;
         let setting = format!("{section}.certificate {}", certificate.display());
-        named.warn_of_expiry(&setting, identity.expires_unix);
+        named.warn_of_validity(&setting, identity.validity);
         identities.push(FrontIdentity {
             covers: covered(hosts, &identity.chain),
             certified: identity.certified,
-            expires_unix: identity.expires_unix,
+            validity: identity.validity,
         });
     }
     for host in hosts.names() {
@@ -149,14 +154,14 @@ pub(super) fn backend(raw: &RawBackend, named: &mut Named<'_>) -> Checked<Backen
     let (authorities, roots) = files::read_authorities("backend.ca", &authorities_path)?;
     let (certificate, key) = (named.file(&raw.certificate), named.file(&raw.key));
     let identity = files::read_identity("backend", &certificate, &key)?;
-    named.warn_of_expiry("backend.certificate", identity.expires_unix);
+    named.warn_of_validity("backend.certificate", identity.validity);
     Ok(Backend {
         authorities_path,
         authorities,
         roots,
         chain: identity.chain,
         key: identity.key,
-        expires_unix: identity.expires_unix,
+        validity: identity.validity,
     })
 }
 

@@ -14,6 +14,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::error::ConfigError;
+use super::validity::Validity;
 use crate::limits::FILE_BYTES_MAX;
 
 /// A certificate chain, its key, and the proof that they belong together.
@@ -21,7 +22,7 @@ pub(super) struct Identity {
     pub(super) chain: Vec<CertificateDer<'static>>,
     pub(super) key: PrivateKeyDer<'static>,
     pub(super) certified: Arc<CertifiedKey>,
-    pub(super) expires_unix: i64,
+    pub(super) validity: Validity,
 }
 
 /// A file as text, up to [`FILE_BYTES_MAX`].
@@ -115,22 +116,25 @@ pub(super) fn read_identity(section: &str, certificate: &Path, key: &Path) -> Re
             )
         }
     })?;
-    let expires_unix = expiry(&chain).ok_or_else(|| {
+    let validity = validity(&chain).ok_or_else(|| {
         let problem = "holds a certificate whose dates cannot be read";
         contents(&format!("{section}.certificate"), certificate, problem)
     })?;
     Ok(Identity {
-        expires_unix,
+        validity,
         chain,
         key: der,
         certified: Arc::new(certified),
     })
 }
 
-/// When the first certificate of a chain expires, in seconds since 1970.
-fn expiry(chain: &[CertificateDer<'_>]) -> Option<i64> {
+/// From when to when the first certificate of a chain is good.
+fn validity(chain: &[CertificateDer<'_>]) -> Option<Validity> {
     let (_, leaf) = X509Certificate::from_der(chain.first()?).ok()?;
-    Some(leaf.validity().not_after.timestamp())
+    Some(Validity {
+        from_unix: leaf.validity().not_before.timestamp(),
+        until_unix: leaf.validity().not_after.timestamp(),
+    })
 }
 
 fn contents(setting: &str, path: &Path, problem: &str) -> ConfigError {

@@ -104,6 +104,19 @@ async fn an_expired_certificate_does_not_replace_a_good_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_that_is_not_valid_yet_does_not_replace_a_good_one() {
+    let cluster = cluster(1).await;
+    let first = shown(&cluster.lb).await;
+    let early = cluster.pki.authority.issue_between(&["localhost"], 4000, 4096);
+    cluster.pki.write_pair("front", &early);
+    cluster
+        .lb
+        .until_logged(&["nothing was changed", "localhost", "not valid yet"])
+        .await;
+    assert_eq!(shown(&cluster.lb).await, first);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nodes_come_and_go_with_the_configuration() {
     let cluster = cluster(1).await;
     let second = Node::start(&cluster.pki.authority, &cluster.pki, "node-2").await;

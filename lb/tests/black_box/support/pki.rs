@@ -28,10 +28,16 @@ impl Authority {
 
     /// The same, with the year in which it expires.
     pub(crate) fn issue_until(&self, names: &[&str], year: i32) -> (String, String) {
+        self.issue_between(names, 1975, year)
+    }
+
+    /// The same, with the years in which it begins to be valid and expires.
+    pub(crate) fn issue_between(&self, names: &[&str], from: i32, until: i32) -> (String, String) {
         let names: Vec<String> = names.iter().map(|name| (*name).to_string()).collect();
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(names).expect("valid names");
-        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        params.not_before = rcgen::date_time_ymd(from, 1, 1);
+        params.not_after = rcgen::date_time_ymd(until, 1, 1);
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
         (certificate.pem(), key.serialize_pem())
     }
