@@ -9,6 +9,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::type_config::TypeConfigExt;
+use openraft::type_config::alias::OneshotReceiverOf;
 
 use crate::disk::Disk;
 use crate::fault::FaultCell;
@@ -20,7 +21,7 @@ use crate::{Limits, OpenError, fsync};
 
 /// How often a log has replaced everything in it before it counts as settled.
 const SETTLED_AFTER: u64 = 2;
-/// Entries of a group meanwhile.
+/// Entries under way meanwhile.
 const SETTLING_GROUP: usize = 512;
 
 /// A log that takes entries as consensus would give them, and keeps as many as consensus would.
@@ -29,6 +30,19 @@ pub struct LogPath {
     next: u64,
     kept: u64,
     purged: u64,
+}
+
+/// An entry on its way to the disk.
+pub struct OnDisk(OneshotReceiverOf<Types, io::Result<()>>);
+
+impl OnDisk {
+    /// Returns when the entry is there.
+    ///
+    /// # Errors
+    /// The disk failed.
+    pub async fn wait(self) -> io::Result<()> {
+        self.0.await.map_err(io::Error::other)?
+    }
 }
 
 impl LogPath {
@@ -65,25 +79,21 @@ impl LogPath {
         })
     }
 
-    /// Appends entries as one, and returns when they are on disk.
+    /// Hands one entry over, as consensus does, and does not wait for the disk: that is told by what it returns. Entries that
+    /// were handed over meanwhile share a write and a sync, and all are answered in their order.
     ///
     /// # Errors
-    /// The disk failed.
-    pub async fn append(&mut self, commands: Vec<Bytes>) -> io::Result<()> {
-        let first = self.next;
-        let entries: Vec<Entry> = (first..)
-            .zip(commands)
-            .map(|(index, command)| entry(index, command))
-            .collect();
-        self.next += entries.len() as u64;
+    /// The log has stopped.
+    pub async fn append(&mut self, command: Bytes) -> io::Result<OnDisk> {
+        let entry = entry(self.next, command);
+        self.next += 1;
         let (done, flushed) = Types::oneshot();
-        self.log.append(entries, IOFlushed::signal(done)).await?;
-        flushed.await.map_err(io::Error::other)??;
+        self.log.append([entry], IOFlushed::signal(done)).await?;
         if self.next - self.purged > 2 * self.kept {
             self.purged = self.next - self.kept;
             self.log.purge(log_id(self.purged)).await?;
         }
-        Ok(())
+        Ok(OnDisk(flushed))
     }
 
     /// Fills it until new entries take the place of purged ones on disk, as in a log that has lived for a while: what is
@@ -93,7 +103,13 @@ impl LogPath {
     /// The disk failed.
     pub async fn settle(&mut self, command: &Bytes) -> io::Result<()> {
         while self.purged < SETTLED_AFTER * self.kept {
-            self.append(vec![command.clone(); SETTLING_GROUP]).await?;
+            let mut under_way = Vec::with_capacity(SETTLING_GROUP);
+            for _ in 0..SETTLING_GROUP {
+                under_way.push(self.append(command.clone()).await?);
+            }
+            for on_disk in under_way {
+                on_disk.wait().await?;
+            }
         }
         Ok(())
     }
@@ -124,18 +140,24 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_measured_log_takes_entries_and_purges() {
+    async fn entries_that_are_under_way_together_get_to_the_disk_and_old_ones_are_purged() {
         crate::install_real_fsync().unwrap();
         let folder = tempfile::tempdir().unwrap();
         let mut path = LogPath::open(folder.path()).unwrap();
-        path.kept = 10;
-        for _ in 0..10 {
-            path.append(vec![Bytes::from_static(b"command"); 7]).await.unwrap();
+        // More than are ever under way, as in production: what is purged is on disk.
+        path.kept = 2 * SETTLING_GROUP as u64;
+        let command = Bytes::from_static(b"command");
+        path.settle(&command).await.unwrap();
+        assert!(path.purged >= SETTLED_AFTER * path.kept);
+        assert!(path.next - path.purged <= 2 * path.kept);
+        let mut under_way = Vec::new();
+        for _ in 0..7 {
+            under_way.push(path.append(command.clone()).await.unwrap());
         }
-        assert_eq!(path.next, 71);
-        assert!(path.purged > 0 && path.next - path.purged <= 2 * path.kept);
-        path.settle(&Bytes::from_static(b"command")).await.unwrap();
-        assert!(path.purged >= 20);
+        for on_disk in under_way {
+            on_disk.wait().await.unwrap();
+        }
+        assert_eq!(path.log.end(), path.next);
         path.close().await.unwrap();
     }
 }

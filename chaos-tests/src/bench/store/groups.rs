@@ -1,4 +1,4 @@
-//! Groups of entries to the disk: raw, through the log of the store, and through consensus of one member.
+//! Entries to the disk: raw in groups, and one by one through the log of the store and through consensus of one member.
 
 use super::{COMMAND_BYTES, Plan, Speed, folder};
 use crate::member::{Site, config};
@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hdrhistogram::Histogram;
 use raft_store::measure::LogPath;
 use raft_store::{ApplyError, Limits, StateMachine, Store, Transaction};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
@@ -113,21 +114,30 @@ pub(super) fn raw(plan: &Plan, speed: &mut Speed) -> Result<(), String> {
     Ok(())
 }
 
+/// As many entries under way as there are writers, each handed over and answered by itself. One loop hands over the next
+/// entry of a writer as soon as its last one is on disk; answers come in the order of the entries.
 pub(super) async fn log_path(plan: &Plan, speed: &mut Speed) -> Result<(), String> {
+    let words = |e: std::io::Error| format!("log of the store: {e}");
     let folder = folder(plan)?;
     let mut path = LogPath::open(folder.path()).map_err(|e| e.to_string())?;
     let command = Bytes::from(vec![0x5A; COMMAND_BYTES]);
-    path.settle(&command).await.map_err(|e| e.to_string())?;
+    path.settle(&command).await.map_err(words)?;
+    let mut under_way = VecDeque::with_capacity(speed.writers);
     let mut clock = Clock::start()?;
-    while clock.runs(plan.time) {
+    for _ in 0..speed.writers {
         let begun = Instant::now();
-        path.append(vec![command.clone(); speed.writers])
-            .await
-            .map_err(|e| e.to_string())?;
-        clock.note(begun.elapsed(), speed.writers);
+        under_way.push_back((begun, path.append(command.clone()).await.map_err(words)?));
+    }
+    while let Some((begun, on_disk)) = under_way.pop_front() {
+        on_disk.wait().await.map_err(words)?;
+        let now = Instant::now();
+        clock.note(now - begun, 1);
+        if now - clock.begun < plan.time {
+            under_way.push_back((now, path.append(command.clone()).await.map_err(words)?));
+        }
     }
     clock.finish(speed);
-    path.close().await.map_err(|e| e.to_string())
+    path.close().await.map_err(words)
 }
 
 /// A store that is its own majority.

@@ -1,8 +1,8 @@
 //! The store beside the disk that it writes to: entries per second, latency, restart, bytes, memory.
 //!
-//! The limit is a raw log: a preallocated file, one `pwrite` and one `fdatasync` for each group, nothing else. Writers
-//! are counted as entries in flight: a group of 128 is 128 writers of whom each waits for its own entry. Raw log, the
-//! store's log and whole proposals take turns within a round, on the same disk.
+//! The limit is a raw log: a preallocated file, one `pwrite` and one `fdatasync` for each group of as many entries as there
+//! are writers, nothing else. The store's log and whole proposals are given entries one by one: each writer has one under way,
+//! and what shares a sync is what they gather. The three take turns within a round, on the same disk.
 
 mod commit;
 mod groups;
@@ -100,7 +100,7 @@ pub struct Restart {
 pub struct Figures {
     /// The raw log.
     pub raw: Vec<Speed>,
-    /// The store's log path, without consensus.
+    /// The store's log path, without consensus, entries one by one.
     pub log_path: Vec<Speed>,
     /// Proposals to a store of one member, whole.
     pub propose: Vec<Speed>,
