@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 /// How much to measure, and where the results go.
 #[derive(Clone, Debug)]
 pub struct Plan {
+    /// This program, which is started again where load comes from a process of its own.
+    pub program: PathBuf,
     /// How often each job is done with each program.
     pub rounds: usize,
     /// How long one job takes, about, in seconds.

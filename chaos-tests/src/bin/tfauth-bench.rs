@@ -1,7 +1,7 @@
 //! Measures beside a peer or a physical limit. `infra/dev bench` is the door to it.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -27,6 +27,18 @@ enum Verb {
     /// The load balancer beside HAProxy and nginx, one core each: keep-alive, HTTP/2, handshakes, memory
     #[command(after_help = "Example: infra/dev bench lb --rounds 5 --seconds 8 --json > lb.json")]
     Lb(Lb),
+    /// Makes a new connection with a full handshake for each request and counts the answers, for `lb`
+    #[command(hide = true, after_help = "Example: infra/dev bench lb")]
+    LbHandshakes {
+        /// The authority of the proxy's certificate
+        #[arg(long)]
+        ca: PathBuf,
+        /// Where the proxy listens on this machine
+        #[arg(long)]
+        port: u16,
+        #[arg(long)]
+        seconds: u64,
+    },
     /// What clients see while a node dies, through our load balancer and through HAProxy in front of the same nodes
     #[command(after_help = "Example: sudo infra/dev bench failover --json > failover.json")]
     Failover(Failover),
@@ -127,6 +139,9 @@ fn main() -> ExitCode {
     let ended = match Arguments::parse().verb {
         Verb::Failover(arguments) => on(&mut Builder::new_multi_thread(), fail_over(arguments)),
         Verb::Lb(arguments) => on(&mut Builder::new_current_thread(), load_balancer(arguments)),
+        Verb::LbHandshakes { ca, port, seconds } => {
+            on(&mut Builder::new_current_thread(), handshakes(&ca, port, seconds))
+        }
         Verb::Store(arguments) => on(&mut Builder::new_multi_thread(), measure_store(arguments)),
         Verb::StoreLoad { at, rows } => {
             let load = store::load(at.address, &at.papers, &at.data, rows);
@@ -162,9 +177,18 @@ fn on(kind: &mut Builder, work: impl Future<Output = Result<String, String>>) ->
     runtime.block_on(work)
 }
 
+fn own_program() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|error| format!("cannot tell where this program lies: {error}"))
+}
+
+async fn handshakes(ca: &Path, port: u16, seconds: u64) -> Result<String, String> {
+    let counts = lb::handshakes::generate(ca, port, Duration::from_secs(seconds)).await?;
+    serde_json::to_string(&counts).map_err(|error| error.to_string())
+}
+
 async fn measure_store(arguments: Store) -> Result<String, String> {
     let plan = store::Plan {
-        program: std::env::current_exe().map_err(|error| format!("cannot tell where this program lies: {error}"))?,
+        program: own_program()?,
         ground: arguments.ground.unwrap_or_else(std::env::temp_dir),
         rounds: arguments.rounds,
         time: Duration::from_millis(arguments.millis),
@@ -181,6 +205,7 @@ async fn measure_store(arguments: Store) -> Result<String, String> {
 async fn load_balancer(arguments: Lb) -> Result<String, String> {
     let work = tempfile::tempdir().map_err(|error| format!("cannot make a folder: {error}"))?;
     let plan = Plan {
+        program: own_program()?,
         rounds: arguments.rounds,
         seconds: arguments.seconds,
         work: work.path().to_owned(),

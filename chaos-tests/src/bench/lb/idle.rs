@@ -37,12 +37,17 @@ pub(super) async fn memory(proxy: &Proxy, ca: &Path) -> Result<(u64, u64), Strin
     Ok((before, after))
 }
 
-fn connector(ca: &Path) -> Result<TlsConnector, String> {
+/// The authority of the measurement.
+pub(super) fn roots(ca: &Path) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     let pem = CertificateDer::from_pem_file(ca).map_err(|error| format!("cannot read {}: {error}", ca.display()))?;
     roots.add(pem).map_err(|error| error.to_string())?;
+    Ok(roots)
+}
+
+fn connector(ca: &Path) -> Result<TlsConnector, String> {
     let config = ClientConfig::builder()
-        .with_root_certificates(roots)
+        .with_root_certificates(roots(ca)?)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))
 }

@@ -4,8 +4,9 @@ use std::time::Instant;
 
 use tokio::process::Command;
 
-use super::Job;
+use super::handshakes::Counts;
 use super::programs::{OTHER_CORE, Proxy};
+use super::{Job, Plan, progress};
 
 /// What came of a job.
 pub(super) struct Did {
@@ -22,26 +23,13 @@ pub(super) struct Did {
 /// The kernel counts processor time in hundredths of a second.
 const TICKS_PER_SECOND: f64 = 100.0;
 
-pub(super) async fn run(job: Job, proxy: &Proxy, seconds: u64) -> Result<Did, String> {
-    let arguments: Vec<String> = match job {
-        Job::Http1 => vec!["wrk".into(), "-t1".into(), "-c32".into(), format!("-d{seconds}s")],
-        Job::Http2 => ["h2load", "-c16", "-m10", "-D"]
-            .map(String::from)
-            .into_iter()
-            .chain([seconds.to_string()])
-            .collect(),
-        Job::Handshakes => {
-            let close = ["-H", "Connection: close"].map(String::from);
-            let wrk = ["wrk", "-t1", "-c16"].map(String::from);
-            wrk.into_iter().chain([format!("-d{seconds}s")]).chain(close).collect()
-        }
-    };
+pub(super) async fn run(plan: &Plan, job: Job, proxy: &Proxy, seconds: u64) -> Result<Did, String> {
+    let arguments = generator(plan, job, proxy, seconds);
     let before = proxy.program.ticks();
     let begun = Instant::now();
     let output = Command::new("taskset")
         .args(["-c", &OTHER_CORE.to_string()])
         .args(&arguments)
-        .arg(proxy.url())
         .output()
         .await
         .map_err(|error| format!("cannot start {}: {error}", arguments.join(" ")))?;
@@ -50,7 +38,8 @@ pub(super) async fn run(job: Job, proxy: &Proxy, seconds: u64) -> Result<Did, St
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let counted = match job {
         Job::Http2 => from_h2load(&text),
-        Job::Http1 | Job::Handshakes => from_wrk(&text),
+        Job::Http1 => from_wrk(&text),
+        Job::Handshakes => from_own(&text),
     };
     let (answered, failed) = counted.ok_or_else(|| {
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -66,6 +55,38 @@ pub(super) async fn run(job: Job, proxy: &Proxy, seconds: u64) -> Result<Did, St
         seconds,
         cpu_seconds: ticks as f64 / TICKS_PER_SECOND,
     })
+}
+
+/// The program that makes the load, with its arguments.
+fn generator(plan: &Plan, job: Job, proxy: &Proxy, seconds: u64) -> Vec<String> {
+    let url = proxy.url();
+    match job {
+        Job::Http1 => vec!["wrk".into(), "-t1".into(), "-c32".into(), format!("-d{seconds}s"), url],
+        Job::Http2 => ["h2load", "-c16", "-m10", "-D"]
+            .map(String::from)
+            .into_iter()
+            .chain([seconds.to_string(), url])
+            .collect(),
+        Job::Handshakes => vec![
+            plan.program.to_string_lossy().into_owned(),
+            "lb-handshakes".into(),
+            format!("--ca={}", plan.work.join("ca.pem").display()),
+            format!("--port={}", proxy.port),
+            format!("--seconds={seconds}"),
+        ],
+    }
+}
+
+/// The counts of our own generator, as JSON.
+fn from_own(text: &str) -> Option<(u64, u64)> {
+    let counts: Counts = serde_json::from_str(text).ok()?;
+    if let Some(why) = counts.first_failure {
+        progress(&format!(
+            "{} of the new connections failed, the first one: {why}",
+            counts.failed
+        ));
+    }
+    Some((counts.answered, counts.failed))
 }
 
 /// `  58216 requests in 6.04s, 10.60MB read`, and complaints on lines of their own.
@@ -108,6 +129,18 @@ mod tests {
         let text = "Running 5s test\n  58216 requests in 6.04s, 10.60MB read\n  Socket errors: connect 0, read 3, write 0, timeout 1\n  Non-2xx or 3xx responses: 16\nRequests/sec: 9637\n";
         assert_eq!(from_wrk(text), Some((58_200, 20)));
         assert_eq!(from_wrk("nothing"), None);
+    }
+
+    #[test]
+    fn counts_of_our_own_are_read() {
+        let counts = Counts {
+            answered: 7,
+            failed: 2,
+            first_failure: Some("no answer".into()),
+        };
+        let text = serde_json::to_string(&counts).unwrap();
+        assert_eq!(from_own(&text), Some((7, 2)));
+        assert_eq!(from_own(""), None);
     }
 
     #[test]

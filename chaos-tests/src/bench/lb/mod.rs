@@ -3,6 +3,7 @@
 //! The generator and the backend share the other core and are busier than the proxy, so requests per second alone would say
 //! more about them. What is compared is requests per second of processor time that the proxy used.
 
+pub mod handshakes;
 mod idle;
 mod jobs;
 mod programs;
@@ -98,7 +99,7 @@ pub async fn run(plan: &Plan) -> Result<Figures, String> {
         for (job, rows) in &mut jobs {
             for (proxy, row) in bench.proxies.iter().zip(rows.iter_mut()) {
                 let seconds = if warm_up { 1 } else { plan.seconds };
-                let did = jobs::run(*job, proxy, seconds).await?;
+                let did = jobs::run(plan, *job, proxy, seconds).await?;
                 if !warm_up {
                     row.add(&did);
                 }
