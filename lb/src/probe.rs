@@ -2,6 +2,7 @@
 //!
 //! It judges nothing: answers and failures go to `cluster`.
 
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -123,7 +124,7 @@ impl Prober<'_> {
     async fn connect(&mut self, tls: &TlsConnector) -> Result<SendRequest<Empty<Bytes>>, ProbeFailure> {
         let stream = TcpStream::connect(self.node.config.address)
             .await
-            .map_err(|_| ProbeFailure::Refused)?;
+            .map_err(|error| failure_to_connect(&error))?;
         stream.set_nodelay(true).map_err(|_| ProbeFailure::Broken)?;
         let name = ServerName::try_from(self.node.config.certificate_name()).map_err(|_| ProbeFailure::Broken)?;
         let stream = match tls.connect(name, stream).await {
@@ -141,6 +142,20 @@ impl Prober<'_> {
             let _ = connection.await;
         });
         Ok(sender)
+    }
+}
+
+/// What it says about the node that it could not be connected: nothing when the fault may be on our side, such as too many open
+/// files or no free port.
+fn failure_to_connect(error: &io::Error) -> ProbeFailure {
+    let is_nobody_there = matches!(
+        error.kind(),
+        ErrorKind::ConnectionRefused | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable
+    );
+    if is_nobody_there {
+        ProbeFailure::Refused
+    } else {
+        ProbeFailure::Silent
     }
 }
 
@@ -165,6 +180,25 @@ async fn request(connection: &mut SendRequest<Empty<Bytes>>, host: &str) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_who_is_not_there_counts_as_such() {
+        for kind in [
+            ErrorKind::ConnectionRefused,
+            ErrorKind::HostUnreachable,
+            ErrorKind::NetworkUnreachable,
+        ] {
+            assert_eq!(failure_to_connect(&kind.into()), ProbeFailure::Refused, "{kind}");
+        }
+        // Linux: too many open files of the process, and of the machine.
+        for number in [24, 23] {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(failure_to_connect(&error), ProbeFailure::Silent, "{error}");
+        }
+        for kind in [ErrorKind::AddrNotAvailable, ErrorKind::TimedOut] {
+            assert_eq!(failure_to_connect(&kind.into()), ProbeFailure::Silent, "{kind}");
+        }
+    }
 
     #[test]
     fn jitter_only_shortens_and_by_a_tenth_at_most() {

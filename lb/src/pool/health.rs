@@ -22,7 +22,7 @@ pub enum ProbeFailure {
     Refused,
     /// Somebody answers, but not as the node should: TLS, certificate, HTTP or name.
     Broken,
-    /// No answer in time: busy, cut off or dead.
+    /// No answer in time: busy, cut off or dead, or the fault is ours.
     Silent,
 }
 
