@@ -240,6 +240,11 @@ impl Cluster {
         node.kick.notify_one();
     }
 
+    /// A node did not execute a client's request and said so: it may be about to stop, which its next probe tells.
+    pub fn not_executed(&self, node: &Node) {
+        node.kick.notify_one();
+    }
+
     /// A client's request failed at a node. True when that sets the node aside.
     pub fn request_failed(&self, node: &Node) -> bool {
         node.has_errors.store(true, Ordering::Relaxed);

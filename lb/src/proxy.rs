@@ -171,7 +171,12 @@ impl ProxyHttp for Proxy {
         let answer_took = clock::now().saturating_duration_since(context.attempt_started);
         context.answer_took = Some(answer_took);
         let cause = match response.status {
-            StatusCode::SERVICE_UNAVAILABLE if response.headers.contains_key(NOT_EXECUTED) => Some(Cause::NotExecuted),
+            StatusCode::SERVICE_UNAVAILABLE if response.headers.contains_key(NOT_EXECUTED) => {
+                if let Some(node) = &context.node {
+                    self.cluster.not_executed(node);
+                }
+                Some(Cause::NotExecuted)
+            }
             StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
                 self.node_failed(context);
                 Some(Cause::OpenOutcome)

@@ -248,3 +248,16 @@ fn of_two_leaders_the_one_with_the_higher_term_counts() {
     cluster.refused(&cluster.nodes()[0]);
     assert_eq!(leader().as_deref(), Some("node-2"));
 }
+
+#[tokio::test]
+async fn a_node_that_did_not_execute_a_request_is_probed_at_once() {
+    let cluster = cluster();
+    answer(&cluster, 0);
+    let node = &cluster.nodes()[0];
+    cluster.not_executed(node);
+    tokio::time::timeout(Duration::from_secs(5), node.kick.notified())
+        .await
+        .expect("its probe is woken");
+    // What it said is no failure.
+    assert!(cluster.view().ready.contains(node.slot));
+}
