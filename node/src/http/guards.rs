@@ -11,7 +11,7 @@ use crate::service::{Authenticated, Binder, ServiceError};
 use auth_api::operation::Access;
 use auth_api::problem::Code;
 use auth_core::reply::Reply;
-use axum::extract::{FromRequestParts, Request, State};
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::MethodRouter;
@@ -118,7 +118,7 @@ async fn require(
                 None => Err(ServiceError::Unauthenticated.into()),
             };
         }
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(asked.told(error, &request).into()),
     }
     if let Some(named) = named {
         request.extensions_mut().insert(idempotency::with(&ctx, named, kept));
@@ -165,6 +165,27 @@ impl Asked<'_> {
             }
             Caller::Enrolment(_) | Caller::Stranger => Err(ServiceError::Unauthenticated),
         }
+    }
+
+    /// One line in the log for a missing role and for a proof that is too old (LG-1): no entry records them.
+    fn told(&self, error: ServiceError, request: &Request) -> ServiceError {
+        if let Caller::Session(token) = self.caller
+            && matches!(error, ServiceError::Forbidden | ServiceError::StepUpRequired)
+        {
+            let route = request.extensions().get::<MatchedPath>();
+            tracing::info!(
+                target: "refused",
+                event = "not_allowed",
+                account = %token.account.hex(),
+                session = %token.session.hex(),
+                address = %self.ctx.client_address,
+                method = %request.method(),
+                route = route.map_or("none", MatchedPath::as_str),
+                code = Refusal::of(&error).code.as_str(),
+                "a caller may not do this"
+            );
+        }
+        error
     }
 
     fn as_asked(&self, current: Authenticated) -> Admitted {

@@ -5,7 +5,7 @@ use super::error::refusal;
 use super::guess::contended;
 use super::limits::STALE_PROPOSALS_MAX;
 use super::names::identifies;
-use super::{Auth, IssuedTokens, ServiceError, challenge, effective_now};
+use super::{Auth, IssuedTokens, ServiceError, challenge, effective_now, refused};
 use crate::clock;
 use crate::http::context::RequestContext;
 use auth_core::account::Account;
@@ -132,7 +132,7 @@ impl Auth {
         };
         let blocked = query::answer_blocked_until(&account, &factors, codes.as_ref(), device.as_ref(), kinds, now);
         if let Some(until) = blocked {
-            return Err(ServiceError::Denied(Denial::TooManyAttempts { until }));
+            return Err(refused::over_budget(ctx, VERB, Some(account.id), until));
         }
         Ok(Look::Open(Box::new(Open { account, factors })))
     }

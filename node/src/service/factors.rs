@@ -5,7 +5,7 @@ use super::error::refusal;
 use super::guess::contended;
 use super::limits::STALE_PROPOSALS_MAX;
 use super::totp::Seed;
-use super::{Auth, Authenticated, PendingTotp, ServiceError, challenge, effective_now, names};
+use super::{Auth, Authenticated, PendingTotp, ServiceError, challenge, effective_now, names, refused};
 use crate::clock;
 use crate::http::context::RequestContext;
 use auth_core::account::Account;
@@ -157,7 +157,7 @@ impl Auth {
                 .find(|stored| stored.id == factor && !stored.is_bound() && stored.is_usable(now))
                 .ok_or(ServiceError::Denied(Denial::NotFound {}))?;
             if let Some(until) = pending.throttle.blocked_until(now) {
-                return Err(ServiceError::Denied(Denial::TooManyAttempts { until }));
+                return Err(refused::over_budget(ctx, "confirm_totp", Some(account.id), until));
             }
             let matched_step = Seed::open(&self.inner.ring, pending)?.matched_step(&digits, arrived)?;
             let command = Command::ConfirmTotp(ConfirmTotp {

@@ -9,7 +9,7 @@ use super::error::refusal;
 use super::limits::{CONTENTION_RETRY_SECONDS, EVALUATIONS_MAX, STALE_PROPOSALS_MAX, TOTP_SEED_BYTES};
 use super::names::{email_key, username_key};
 use super::totp::Seed;
-use super::{Auth, ServiceError, effective_now};
+use super::{Auth, ServiceError, effective_now, refused};
 use crate::clock;
 use crate::http::context::RequestContext;
 use crate::replication::View;
@@ -89,7 +89,7 @@ impl Auth {
             // Whose answer was kept is gone.
             return Err(ServiceError::Denied(Denial::InvalidCredentials {}));
         }
-        within_budget(&seen, claim)?;
+        within_budget(ctx, &seen, claim)?;
         let mut evidence = self.evaluate(ctx, claim, &seen).await?;
         let mut evaluations = 1;
         for _ in 0..=STALE_PROPOSALS_MAX {
@@ -110,7 +110,7 @@ impl Auth {
                 };
             }
             seen = self.read_claimant(ctx, claim, &key, &ids).await?;
-            within_budget(&seen, claim)?;
+            within_budget(ctx, &seen, claim)?;
             if seen.basis() != evidence.basis {
                 if evaluations == EVALUATIONS_MAX {
                     break;
@@ -302,13 +302,13 @@ impl Seen {
 
 /// Refuses a guess that would be one too many, without looking at it. A verb that takes a code is also bound by the
 /// factor's budget. A request that was answered before may pass: it gets its first answer again, and is not charged.
-fn within_budget(seen: &Seen, claim: &Claim<'_>) -> Result<(), ServiceError> {
-    let blocked = match &seen.claimant {
-        Claimant::Known(known) => blocked_until(known, claim.code, seen.now),
-        Claimant::Unknown { throttle, .. } => throttle.blocked_until(seen.now),
+fn within_budget(ctx: &RequestContext, seen: &Seen, claim: &Claim<'_>) -> Result<(), ServiceError> {
+    let (account, blocked) = match &seen.claimant {
+        Claimant::Known(known) => (Some(known.account.id), blocked_until(known, claim.code, seen.now)),
+        Claimant::Unknown { throttle, .. } => (None, throttle.blocked_until(seen.now)),
     };
     match blocked {
-        Some(until) if !seen.answered => Err(ServiceError::Denied(Denial::TooManyAttempts { until })),
+        Some(until) if !seen.answered => Err(refused::over_budget(ctx, claim.verb, account, until)),
         Some(_) | None => Ok(()),
     }
 }

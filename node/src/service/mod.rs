@@ -40,6 +40,7 @@ mod public_profile;
 pub mod qr;
 mod recovery_codes;
 mod refresh_session;
+mod refused;
 mod register_account;
 mod reset_password;
 mod send_code;

@@ -5,7 +5,7 @@ use super::answer::Given;
 use super::error::refusal;
 use super::guess::contended;
 use super::limits::STALE_PROPOSALS_MAX;
-use super::{Auth, ServiceError, effective_now, names};
+use super::{Auth, ServiceError, effective_now, names, refused};
 use crate::clock;
 use crate::http::context::RequestContext;
 use crate::secrets::{CodeUse, GroupedCode};
@@ -82,7 +82,7 @@ impl Auth {
                 let blocked =
                     query::answer_blocked_until(&account, &factors, codes.as_ref(), device.as_ref(), kinds, now);
                 if let Some(until) = blocked {
-                    return Err(ServiceError::Denied(Denial::TooManyAttempts { until }));
+                    return Err(refused::over_budget(ctx, "reset_password", Some(account.id), until));
                 }
             }
             let answer = given

@@ -5,7 +5,7 @@ use super::error::refusal;
 use super::guess::contended;
 use super::limits::STALE_PROPOSALS_MAX;
 use super::sign_in::AwaitedFactor;
-use super::{Auth, Authenticated, IssuedTokens, ServiceError, challenge, effective_now};
+use super::{Auth, Authenticated, IssuedTokens, ServiceError, challenge, effective_now, refused};
 use crate::http::context::RequestContext;
 use crate::{clock, entropy};
 use auth_core::command::{Answer, Command, StartStepUp, StepUp};
@@ -89,7 +89,7 @@ impl Auth {
             if let Some(until) =
                 query::answer_blocked_until(&account, &factors, codes.as_ref(), device.as_ref(), kinds, now)
             {
-                return Err(ServiceError::Denied(Denial::TooManyAttempts { until }));
+                return Err(refused::over_budget(ctx, VERB, Some(account.id), until));
             }
             let answer: Answer = self.compare(given, account.id, &factors, None, arrived)?;
             let command = Command::StepUp(StepUp {

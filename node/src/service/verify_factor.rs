@@ -3,7 +3,7 @@
 use super::error::refusal;
 use super::guess::contended;
 use super::limits::STALE_PROPOSALS_MAX;
-use super::{Auth, IssuedTokens, ServiceError, challenge, effective_now};
+use super::{Auth, IssuedTokens, ServiceError, challenge, effective_now, refused};
 use crate::clock;
 use crate::http::context::RequestContext;
 use auth_core::command::{Answer, AnswerChallenge, CodeEvidence, Command};
@@ -128,7 +128,7 @@ impl Auth {
         let device = query::known_device(&view, account.id, self.device_proof(ctx), now)?;
         let blocked = query::answer_blocked_until(&account, &factors, None, device.as_ref(), Methods::TOTP, now);
         if let Some(until) = blocked {
-            return denied(Denial::TooManyAttempts { until });
+            return Err(refused::over_budget(ctx, VERB, Some(account.id), until));
         }
         Ok(Look::Open(Box::new(Open {
             base_seq: account.auth_seq,

@@ -10,6 +10,7 @@ mod mails;
 mod overload;
 mod pages_flow;
 mod passwords;
+mod refusals;
 mod registration;
 mod secrecy_rules;
 mod sessions;
