@@ -22,9 +22,9 @@ impl Validity {
 /// How many of the certificates that cover a host are good; which of them is shown depends on the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Covering {
-    NoneGood,
-    SomeGood,
-    AllGood,
+    Nothing,
+    Partly,
+    Fully,
 }
 
 impl Covering {
@@ -35,11 +35,11 @@ impl Covering {
             .filter(|identity| identity.validity.is_good_at(now_unix))
             .count();
         if good == 0 {
-            Self::NoneGood
+            Self::Nothing
         } else if good < covering().count() {
-            Self::SomeGood
+            Self::Partly
         } else {
-            Self::AllGood
+            Self::Fully
         }
     }
 }
