@@ -28,7 +28,7 @@ fn run(rounds: u64, scene: Scene, left_out: LeftOut) -> Option<Verdict> {
 
 #[test]
 fn a_member_that_loses_its_power_keeps_what_it_acknowledged() {
-    let Some(verdict) = run(8, Scene::Single, LeftOut::Nothing) else {
+    let Some(verdict) = run(12, Scene::Single, LeftOut::Nothing) else {
         return;
     };
     assert_eq!(verdict.lost, Vec::<String>::new(), "repeat with seed {}", verdict.seed);

@@ -84,6 +84,14 @@ fn round(
                 .push(format!("round {}: no write is acknowledged: {words}", verdict.rounds));
             return Ok(());
         }
+        if member.heard.voted < member.heard.leader_term {
+            let (term, voted) = (member.heard.leader_term, member.heard.voted);
+            verdict.lost.push(format!(
+                "round {}: it leads in term {term}, and its last saved vote is of term {voted}",
+                verdict.rounds
+            ));
+            return Ok(());
+        }
         member.listen(Duration::from_millis(dice.within(0..=lives.writing_max)));
     }
     let heard = death.come(member, dice, verdict)?;
