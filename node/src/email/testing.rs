@@ -40,7 +40,7 @@ pub(super) fn free_port() -> u16 {
 }
 
 impl MailServer {
-    /// Starts one on `port`; with certificate and key it wants STARTTLS and a login.
+    /// Starts one on `port`; with certificate and key it wants STARTTLS (in the mode `implicit` TLS from the first byte) and a login.
     pub(super) async fn start(port: u16, mode: &str, tls: Option<(&Path, &Path)>) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/email/testing_server.py");
         // Debian's package is for Debian's own Python.

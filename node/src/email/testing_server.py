@@ -2,7 +2,8 @@
 
 Arguments: PORT MODE [CERTIFICATE KEY]. Modes: take, later (451 for recipients), never (550 for recipients), slow (5 s
 before each answer to DATA), moody (takes all recipients but those that begin with hang: no answer, busy: 421, drop: the
-connection ends). With a certificate STARTTLS is required, and so is logging in as tfauth / mail-password.
+connection ends), implicit (TLS from the first byte). With a certificate STARTTLS is required, or TLS from the first byte, and so is
+logging in as tfauth / mail-password.
 """
 import asyncio
 import json
@@ -42,7 +43,7 @@ class Handler:
         tell({
             "to": envelope.rcpt_tos,
             "mail": envelope.content.decode(),
-            "encrypted": session.ssl is not None,
+            "encrypted": server.transport.get_extra_info("ssl_object") is not None,
             "login": bool(session.authenticated),
         })
         return "250 taken"
@@ -57,12 +58,12 @@ options = {}
 if CERTIFICATE:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*CERTIFICATE)
-    options = {
-        "tls_context": context,
-        "require_starttls": True,
-        "authenticator": authenticate,
-        "auth_required": True,
-    }
+    options = {"authenticator": authenticate, "auth_required": True}
+    if MODE == "implicit":
+        # To aiosmtpd TLS is what STARTTLS began; here nothing is said before it.
+        options |= {"ssl_context": context, "auth_require_tls": False}
+    else:
+        options |= {"tls_context": context, "require_starttls": True}
 controller = Controller(Handler(), hostname="127.0.0.1", port=PORT, **options)
 controller.start()
 print("READY", flush=True)

@@ -150,17 +150,26 @@ async fn a_mail_becomes_one_private_file_and_leaves_the_outbox() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_server_with_starttls_and_login_gets_the_mail_encrypted() {
+    gets_the_mail_encrypted(SmtpTls::Starttls, "take").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_with_tls_from_the_first_byte_and_login_gets_the_mail_encrypted() {
+    gets_the_mail_encrypted(SmtpTls::Tls, "implicit").await;
+}
+
+async fn gets_the_mail_encrypted(tls: SmtpTls, mode: &str) {
     let dir = tempfile::tempdir().unwrap();
     let replication = single_node(dir.path()).await;
     let (pem, key_pem) = certificate();
     let (pem_path, key_path) = (dir.path().join("mail.pem"), dir.path().join("mail.key"));
     std::fs::write(&pem_path, &pem).unwrap();
     std::fs::write(&key_path, key_pem).unwrap();
-    let mut server = MailServer::start(free_port(), "take", Some((&pem_path, &key_path))).await;
+    let mut server = MailServer::start(free_port(), mode, Some((&pem_path, &key_path))).await;
     let configured = |authority: Option<&String>, password: &str| SmtpServer {
         host: "localhost".into(),
         port: server.port,
-        tls: SmtpTls::Starttls,
+        tls,
         authority: authority.cloned(),
         login: Some(Login {
             username: "tfauth".into(),
