@@ -260,7 +260,10 @@ async fn a_full_cluster_says_so_at_once() {
         waiting.iter().filter(|answer| answer.is_finished()).count() == 18
     })
     .await;
-    assert!(cluster.nodes.iter().all(|node| node.seen().len() == 1));
+    until("each node has its one", || async {
+        cluster.nodes.iter().all(|node| node.seen().len() == 1)
+    })
+    .await;
     let start = Instant::now();
     let refused = client.post("/v1/accounts", "{}").await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (503, "1"));
